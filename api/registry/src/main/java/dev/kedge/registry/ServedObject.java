@@ -1,0 +1,44 @@
+package dev.kedge.registry;
+
+import dev.kedge.model.Json;
+import dev.kedge.model.KubeObject;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An object as it goes out: its JSON bytes, resource version included, and its tree when somebody
+ * asks for it. Immutable; shared by every reader of the same revision. Do not change the bytes.
+ */
+public final class ServedObject {
+  private final byte[] json;
+  private volatile @Nullable KubeObject tree;
+
+  private ServedObject(byte[] json, @Nullable KubeObject tree) {
+    this.json = json;
+    this.tree = tree;
+  }
+
+  /** From bytes as stored and served. */
+  public static ServedObject of(byte[] json) {
+    return new ServedObject(json, null);
+  }
+
+  /** From a tree, for answers that are made and not stored. */
+  public static ServedObject of(KubeObject tree) {
+    return new ServedObject(Json.bytes(tree.json()), tree);
+  }
+
+  /** The JSON form in UTF-8. */
+  public byte[] json() {
+    return json;
+  }
+
+  /** The parsed form; parsed at most a few times, kept afterwards as long as this object lives. */
+  public KubeObject tree() {
+    KubeObject known = tree;
+    if (known == null) {
+      known = KubeObject.parse(json);
+      tree = known;
+    }
+    return known;
+  }
+}

@@ -1,0 +1,232 @@
+package dev.kedge.model;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonFactoryBuilder;
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonParseException;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.LinkedHashSet;
+
+/** Reads and writes JSON text. Stateless; any thread. */
+public final class Json {
+  /** Deepest nesting that is read, so that hostile input cannot exhaust the stack. */
+  public static final int MAX_DEPTH = 500;
+
+  private static final JsonFactory FACTORY =
+      new JsonFactoryBuilder()
+          .streamReadConstraints(
+              StreamReadConstraints.builder()
+                  .maxNestingDepth(MAX_DEPTH)
+                  .maxStringLength(64 << 20)
+                  .maxNameLength(1 << 20)
+                  .build())
+          .build();
+
+  private Json() {}
+
+  /**
+   * Reads one JSON value that fills the whole text.
+   *
+   * @throws JsonSyntaxException if it is not one well-formed value
+   */
+  public static JsonValue parse(String text) {
+    return parse(text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /**
+   * Reads one JSON value that fills all bytes (UTF-8). Of fields that stand twice the last one counts.
+   *
+   * @throws JsonSyntaxException if it is not one well-formed value
+   */
+  public static JsonValue parse(byte[] bytes) {
+    return parse(bytes, new LinkedHashSet<>());
+  }
+
+  /**
+   * Reads one JSON value and reports names that stand twice in one object.
+   *
+   * @param duplicates receives the paths of repeated fields, such as {@code spec.replicas}
+   * @throws JsonSyntaxException if it is not one well-formed value
+   */
+  public static JsonValue parse(byte[] bytes, Set<String> duplicates) {
+    try (JsonParser parser = FACTORY.createParser(bytes)) {
+      if (parser.nextToken() == null) {
+        throw new JsonSyntaxException("unexpected end of JSON input", 1, 1);
+      }
+      JsonValue value = read(parser, "", duplicates);
+      if (parser.nextToken() != null) {
+        throw new JsonSyntaxException(
+            "invalid character after top-level value",
+            parser.currentLocation().getLineNr(),
+            parser.currentLocation().getColumnNr());
+      }
+      return value;
+    } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
+      int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
+      int column = e.getLocation() == null ? 1 : e.getLocation().getColumnNr();
+      throw new JsonSyntaxException(e.getOriginalMessage(), line, column);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Reads one JSON object.
+   *
+   * @throws JsonSyntaxException if it is not one well-formed object
+   */
+  public static JsonObject parseObject(byte[] bytes) {
+    if (parse(bytes) instanceof JsonObject object) {
+      return object;
+    }
+    throw new JsonSyntaxException("not a JSON object", 1, 1);
+  }
+
+  /** As {@link #parseObject(byte[])}. */
+  public static JsonObject parseObject(String text) {
+    return parseObject(text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static JsonValue read(JsonParser parser, String path, Set<String> duplicates)
+      throws IOException {
+    JsonToken token = parser.currentToken();
+    return switch (token) {
+      case START_OBJECT -> {
+        JsonObject.Builder builder = JsonObject.builder();
+        while (parser.nextToken() != JsonToken.END_OBJECT) {
+          String name = parser.currentName();
+          String fieldPath = path.isEmpty() ? name : path + "." + name;
+          if (builder.has(name)) {
+            duplicates.add(fieldPath);
+          }
+          parser.nextToken();
+          builder.put(name, read(parser, fieldPath, duplicates));
+        }
+        yield builder.build();
+      }
+      case START_ARRAY -> {
+        List<JsonValue> items = new ArrayList<>();
+        while (parser.nextToken() != JsonToken.END_ARRAY) {
+          items.add(read(parser, path + "[" + items.size() + "]", duplicates));
+        }
+        yield new JsonArray(items);
+      }
+      case VALUE_STRING -> new JsonString(parser.getText());
+      case VALUE_NUMBER_INT ->
+          switch (parser.getNumberType()) {
+            case INT, LONG -> new JsonInteger(parser.getLongValue());
+            default -> new JsonDecimal(parser.getDoubleValue());
+          };
+      case VALUE_NUMBER_FLOAT -> new JsonDecimal(parser.getDoubleValue());
+      case VALUE_TRUE -> JsonBoolean.TRUE;
+      case VALUE_FALSE -> JsonBoolean.FALSE;
+      case VALUE_NULL -> JsonNull.NULL;
+      default -> throw new JsonParseException(parser, "unexpected " + token);
+    };
+  }
+
+  /** The value as compact UTF-8 JSON. */
+  public static byte[] bytes(JsonValue value) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream(1024);
+    write(value, out);
+    return out.toByteArray();
+  }
+
+  /** Writes the value as compact UTF-8 JSON; the stream stays open. */
+  public static void write(JsonValue value, OutputStream out) {
+    try (JsonGenerator generator = FACTORY.createGenerator(out)) {
+      generator.disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET);
+      write(value, generator);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** The value as compact JSON text. */
+  public static String write(JsonValue value) {
+    StringWriter out = new StringWriter();
+    try (JsonGenerator generator = FACTORY.createGenerator(out)) {
+      write(value, generator);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return out.toString();
+  }
+
+  /** The value as JSON text indented as {@code kubectl -o json} does: four spaces, a closing line feed. */
+  public static String pretty(JsonValue value) {
+    StringBuilder out = new StringBuilder();
+    pretty(value, "", out);
+    return out.append('\n').toString();
+  }
+
+  private static void pretty(JsonValue value, String indent, StringBuilder out) {
+    String inner = indent + "    ";
+    switch (value) {
+      case JsonObject object when !object.isEmpty() -> {
+        out.append("{\n");
+        for (int i = 0; i < object.size(); i++) {
+          out.append(inner).append(write(new JsonString(object.nameAt(i)))).append(": ");
+          pretty(object.valueAt(i), inner, out);
+          out.append(i + 1 < object.size() ? ",\n" : "\n");
+        }
+        out.append(indent).append('}');
+      }
+      case JsonArray array when !array.isEmpty() -> {
+        out.append("[\n");
+        for (int i = 0; i < array.size(); i++) {
+          out.append(inner);
+          pretty(array.items().get(i), inner, out);
+          out.append(i + 1 < array.size() ? ",\n" : "\n");
+        }
+        out.append(indent).append(']');
+      }
+      default -> out.append(write(value));
+    }
+  }
+
+  private static void write(JsonValue value, JsonGenerator out) throws IOException {
+    switch (value) {
+      case JsonObject object -> {
+        out.writeStartObject();
+        for (int i = 0; i < object.size(); i++) {
+          out.writeFieldName(object.nameAt(i));
+          write(object.valueAt(i), out);
+        }
+        out.writeEndObject();
+      }
+      case JsonArray array -> {
+        out.writeStartArray();
+        for (JsonValue item : array.items()) {
+          write(item, out);
+        }
+        out.writeEndArray();
+      }
+      case JsonString text -> out.writeString(text.value());
+      case JsonInteger number -> out.writeNumber(number.value());
+      case JsonDecimal number -> writeDecimal(number.value(), out);
+      case JsonBoolean flag -> out.writeBoolean(flag.value());
+      case JsonNull _ -> out.writeNull();
+    }
+  }
+
+  /** Whole decimals are written without fraction, as Go's encoder does. */
+  private static void writeDecimal(double value, JsonGenerator out) throws IOException {
+    if (value == Math.rint(value) && Math.abs(value) < 1e15) {
+      out.writeNumber((long) value);
+    } else {
+      out.writeNumber(value);
+    }
+  }
+}

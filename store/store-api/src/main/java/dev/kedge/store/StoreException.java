@@ -1,0 +1,12 @@
+package dev.kedge.store;
+
+/** The engine failed or cannot be reached; whether a write took place may be unknown. */
+public class StoreException extends RuntimeException {
+  public StoreException(String message, Throwable cause) {
+    super(message, cause);
+  }
+
+  public StoreException(String message) {
+    super(message);
+  }
+}
