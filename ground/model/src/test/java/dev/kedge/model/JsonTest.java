@@ -3,6 +3,7 @@ package dev.kedge.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -26,7 +27,9 @@ class JsonTest {
   @Test
   void tellsFieldsThatStandTwice() {
     Set<String> duplicates = new LinkedHashSet<>();
-    Json.parse("{\"spec\":{\"replicas\":1,\"replicas\":2},\"l\":[{\"a\":1,\"a\":2}]}".getBytes(), duplicates);
+    Json.parse("{\"spec\":{\"replicas\":1,\"replicas\":2},\"l\":[{\"a\":1,\"a\":2}]}"
+            .getBytes(StandardCharsets.UTF_8),
+        duplicates);
     assertThat(duplicates).containsExactly("spec.replicas", "l[0].a");
   }
 
