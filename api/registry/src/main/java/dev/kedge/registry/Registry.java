@@ -185,7 +185,9 @@ public interface Registry {
     void close();
   }
 
-  /** One event of a watch; a BOOKMARK's object carries kind, apiVersion and resource version only. */
+  /**
+   * One event of a watch; a BOOKMARK's object carries kind, apiVersion and resource version only.
+   */
   record WatchEvent(Type type, ServedObject object) {
     /** As on the wire. */
     public enum Type {

@@ -5,9 +5,9 @@ import dev.kedge.model.Status.Cause;
 import java.util.List;
 
 /**
- * What schemas cannot say about a kind. The engine has decoded, pruned and defaulted the object from
- * its schema before it asks; it sets metadata (uid, times, generation, managed fields) itself. Every
- * method has a default, so a kind overrides only what it needs. Stateless; any thread.
+ * What schemas cannot say about a kind. The engine has decoded, pruned and defaulted the object
+ * from its schema before it asks; it sets metadata (uid, times, generation, managed fields) itself.
+ * Every method has a default, so a kind overrides only what it needs. Stateless; any thread.
  *
  * <pre>
  * create: decode → schema defaults → {@link #applyDefaults} → admission → {@link #prepareForCreate} → {@link #validate} → store
@@ -23,12 +23,18 @@ public interface Strategy {
     return object;
   }
 
-  /** Drops what a creator may not set (the status, of kinds that have it as a subresource) and fills in initial values. */
+  /**
+   * Drops what a creator may not set (the status, of kinds that have it as a subresource) and fills
+   * in initial values.
+   */
   default KubeObject prepareForCreate(KubeObject object) {
     return object;
   }
 
-  /** Carries over what an update may not change. The status of kinds with that subresource is kept by the engine. */
+  /**
+   * Carries over what an update may not change. The status of kinds with that subresource is kept
+   * by the engine.
+   */
   default KubeObject prepareForUpdate(KubeObject object, KubeObject old) {
     return object;
   }
@@ -38,7 +44,9 @@ public interface Strategy {
     return List.of();
   }
 
-  /** Every fault of a change; called with objects that have passed {@link #validate}'s rules too. */
+  /**
+   * Every fault of a change; called with objects that have passed {@link #validate}'s rules too.
+   */
   default List<Cause> validateUpdate(KubeObject object, KubeObject old) {
     return List.of();
   }

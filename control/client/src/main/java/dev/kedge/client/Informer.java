@@ -29,8 +29,8 @@ public interface Informer {
   List<KubeObject> controlledBy(String ownerUid);
 
   /**
-   * Adds a listener, told first of every object already there. Listeners are called in order from the
-   * informer's own thread and must return quickly: put a key into a queue.
+   * Adds a listener, told first of every object already there. Listeners are called in order from
+   * the informer's own thread and must return quickly: put a key into a queue.
    */
   void listen(Listener listener);
 

@@ -44,7 +44,8 @@ public interface KubeClient {
    *
    * @throws ApiException 410 if the resource version is too old
    */
-  ObjectWatch watch(ResourceType type, String namespace, Selection selection, String resourceVersion);
+  ObjectWatch watch(
+      ResourceType type, String namespace, Selection selection, String resourceVersion);
 
   /** Creates an object in the namespace that its metadata names. */
   KubeObject create(ResourceType type, KubeObject object);
@@ -69,7 +70,9 @@ public interface KubeClient {
   KubeObject createSubresource(
       ResourceType type, String namespace, String name, String subresource, KubeObject body);
 
-  /** Which objects a list or watch is about; empty texts select all. Kubernetes' selector syntax. */
+  /**
+   * Which objects a list or watch is about; empty texts select all. Kubernetes' selector syntax.
+   */
   record Selection(String labelSelector, String fieldSelector) {
     public static final Selection ALL = new Selection("", "");
 
@@ -136,7 +139,10 @@ public interface KubeClient {
    * @param resourceVersion precondition, empty for none
    */
   record DeleteOptions(
-      Optional<Long> gracePeriodSeconds, String propagationPolicy, String uid, String resourceVersion) {
+      Optional<Long> gracePeriodSeconds,
+      String propagationPolicy,
+      String uid,
+      String resourceVersion) {
     public static final DeleteOptions DEFAULT = new DeleteOptions(Optional.empty(), "", "", "");
 
     public static DeleteOptions background() {

@@ -10,8 +10,8 @@ import java.util.List;
  * One request and its answer. Handlers run on a virtual thread of their own and block freely; all
  * methods are for that thread, except {@link #onGone}'s callback.
  *
- * <p>An exchange is answered once: by {@link #respond}, {@link #stream} or {@link #hijack}. A handler
- * that returns without answering produces 404.
+ * <p>An exchange is answered once: by {@link #respond}, {@link #stream} or {@link #hijack}. A
+ * handler that returns without answering produces 404.
  */
 public interface Exchange {
   /** GET, POST, … in capitals. */

@@ -34,7 +34,8 @@ public record Headers(List<Header> all) {
 
   /** These fields without those of a name. */
   public Headers without(String name) {
-    return new Headers(all.stream().filter(header -> !header.name().equalsIgnoreCase(name)).toList());
+    return new Headers(
+        all.stream().filter(header -> !header.name().equalsIgnoreCase(name)).toList());
   }
 
   /** The first value of a field. */

@@ -35,7 +35,8 @@ public record Query(List<Parameter> all) {
         all.add(
             equals < 0
                 ? new Parameter(decode(part), "")
-                : new Parameter(decode(part.substring(0, equals)), decode(part.substring(equals + 1))));
+                : new Parameter(
+                    decode(part.substring(0, equals)), decode(part.substring(equals + 1))));
       }
     }
     return new Query(all);

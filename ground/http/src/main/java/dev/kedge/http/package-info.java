@@ -1,4 +1,7 @@
-/** HTTP as kedge sees it: an exchange, a server, a client, streams; the library behind stays in here. */
+/**
+ * HTTP as kedge sees it: an exchange, a server, a client, streams; the library behind stays in
+ * here.
+ */
 @NullMarked
 package dev.kedge.http;
 

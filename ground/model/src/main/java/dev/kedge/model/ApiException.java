@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.stream.Collectors;
 
 /**
- * A request that failed in a way its sender can act on. Thrown by the API's server side, turned into
- * an HTTP answer in one place, and thrown again by clients with the same {@link Status}.
+ * A request that failed in a way its sender can act on. Thrown by the API's server side, turned
+ * into an HTTP answer in one place, and thrown again by clients with the same {@link Status}.
  *
  * <p>The factories give upstream's reasons and wording (apimachinery {@code api/errors}).
  */
@@ -54,7 +54,13 @@ public final class ApiException extends RuntimeException {
   }
 
   public static ApiException notFound(String group, String plural, String name) {
-    return of(404, "NotFound", groupResource(group, plural) + " \"" + name + "\" not found", group, plural, name);
+    return of(
+        404,
+        "NotFound",
+        groupResource(group, plural) + " \"" + name + "\" not found",
+        group,
+        plural,
+        name);
   }
 
   public static ApiException alreadyExists(String group, String plural, String name) {
@@ -72,7 +78,12 @@ public final class ApiException extends RuntimeException {
     return of(
         409,
         "Conflict",
-        "Operation cannot be fulfilled on " + groupResource(group, plural) + " \"" + name + "\": " + why,
+        "Operation cannot be fulfilled on "
+            + groupResource(group, plural)
+            + " \""
+            + name
+            + "\": "
+            + why,
         group,
         plural,
         name);
@@ -84,16 +95,21 @@ public final class ApiException extends RuntimeException {
         group,
         plural,
         name,
-        "the object has been modified; please apply your changes to the latest version and try again");
+        "the object has been modified; please apply your changes to the latest version and try"
+            + " again");
   }
 
   public static ApiException forbidden(String group, String plural, String name, String why) {
     String subject =
-        plural.isEmpty() ? "" : groupResource(group, plural) + (name.isEmpty() ? "" : " \"" + name + "\"");
+        plural.isEmpty()
+            ? ""
+            : groupResource(group, plural) + (name.isEmpty() ? "" : " \"" + name + "\"");
     String message =
         subject.isEmpty()
             ? "forbidden: " + why
-            : name.isEmpty() ? subject + " is forbidden: " + why : subject + " is forbidden: " + why;
+            : name.isEmpty()
+                ? subject + " is forbidden: " + why
+                : subject + " is forbidden: " + why;
     return of(403, "Forbidden", message, group, plural, name);
   }
 
@@ -141,11 +157,14 @@ public final class ApiException extends RuntimeException {
 
   /** 422 with every fault found; {@code kind} is the kind, not the plural, as upstream has it. */
   public static ApiException invalid(String group, String kind, String name, List<Cause> causes) {
-    String subject = (group.isEmpty() ? kind : kind + "." + group) + " \"" + name + "\" is invalid: ";
+    String subject =
+        (group.isEmpty() ? kind : kind + "." + group) + " \"" + name + "\" is invalid: ";
     List<String> faults =
         causes.stream().map(cause -> cause.field() + ": " + cause.message()).distinct().toList();
     String text =
-        faults.size() == 1 ? faults.getFirst() : faults.stream().collect(Collectors.joining(", ", "[", "]"));
+        faults.size() == 1
+            ? faults.getFirst()
+            : faults.stream().collect(Collectors.joining(", ", "[", "]"));
     return new ApiException(
         new Status(422, "Invalid", subject + text, new Details(name, group, kind, "", causes, 0)));
   }

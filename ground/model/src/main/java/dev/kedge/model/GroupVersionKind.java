@@ -7,7 +7,8 @@ public record GroupVersionKind(String group, String version, String kind) {
     int slash = apiVersion.indexOf('/');
     return slash < 0
         ? new GroupVersionKind("", apiVersion, kind)
-        : new GroupVersionKind(apiVersion.substring(0, slash), apiVersion.substring(slash + 1), kind);
+        : new GroupVersionKind(
+            apiVersion.substring(0, slash), apiVersion.substring(slash + 1), kind);
   }
 
   /** {@code v1} for the core group, else {@code group/version}. */

@@ -14,9 +14,9 @@ import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.LinkedHashSet;
 
 /** Reads and writes JSON text. Stateless; any thread. */
 public final class Json {
@@ -45,7 +45,8 @@ public final class Json {
   }
 
   /**
-   * Reads one JSON value that fills all bytes (UTF-8). Of fields that stand twice the last one counts.
+   * Reads one JSON value that fills all bytes (UTF-8). Of fields that stand twice the last one
+   * counts.
    *
    * @throws JsonSyntaxException if it is not one well-formed value
    */
@@ -164,7 +165,10 @@ public final class Json {
     return out.toString();
   }
 
-  /** The value as JSON text indented as {@code kubectl -o json} does: four spaces, a closing line feed. */
+  /**
+   * The value as JSON text indented as {@code kubectl -o json} does: four spaces, a closing line
+   * feed.
+   */
   public static String pretty(JsonValue value) {
     StringBuilder out = new StringBuilder();
     pretty(value, "", out);

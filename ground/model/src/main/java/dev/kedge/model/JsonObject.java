@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  * when they hold equal values under the same names, whatever the order.
  *
  * <p>The reading methods take a path of names and follow Kubernetes' zero values: a field that is
- * absent, null or of another type reads as the empty string, 0, false, the empty object or the empty
- * list. Where absence matters, use {@link #get(String)} or {@link #find}.
+ * absent, null or of another type reads as the empty string, 0, false, the empty object or the
+ * empty list. Where absence matters, use {@link #get(String)} or {@link #find}.
  */
 public final class JsonObject implements JsonValue {
   /** The object without fields. */
@@ -190,7 +190,9 @@ public final class JsonObject implements JsonValue {
     return new JsonObject(moreNames, moreValues);
   }
 
-  /** This object with the value at a path set; steps that are absent or not objects become objects. */
+  /**
+   * This object with the value at a path set; steps that are absent or not objects become objects.
+   */
   public JsonObject withPath(List<String> path, Object value) {
     String name = path.getFirst();
     return path.size() == 1
@@ -263,7 +265,8 @@ public final class JsonObject implements JsonValue {
       return false;
     }
     for (int i = 0; i < names.length; i++) {
-      int index = i < that.names.length && that.names[i].equals(names[i]) ? i : that.indexOf(names[i]);
+      int index =
+          i < that.names.length && that.names[i].equals(names[i]) ? i : that.indexOf(names[i]);
       if (index < 0 || !values[i].equals(that.values[index])) {
         return false;
       }

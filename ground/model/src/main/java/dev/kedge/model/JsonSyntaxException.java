@@ -1,6 +1,9 @@
 package dev.kedge.model;
 
-/** Text that is not well-formed JSON or YAML, with the place of the first fault (both counted from 1). */
+/**
+ * Text that is not well-formed JSON or YAML, with the place of the first fault (both counted from
+ * 1).
+ */
 public final class JsonSyntaxException extends RuntimeException {
   private final int line;
   private final int column;

@@ -7,15 +7,16 @@ import org.jspecify.annotations.Nullable;
 /**
  * A JSON value: immutable, comparable by content, shared freely between trees and threads.
  *
- * <p>Integers and decimals are apart because Kubernetes keeps them apart: an int64 survives unharmed,
- * and {@code 1.0} stays a decimal.
+ * <p>Integers and decimals are apart because Kubernetes keeps them apart: an int64 survives
+ * unharmed, and {@code 1.0} stays a decimal.
  */
 public sealed interface JsonValue
     permits JsonObject, JsonArray, JsonString, JsonInteger, JsonDecimal, JsonBoolean, JsonNull {
 
   /**
-   * Converts plain Java data: {@link JsonValue}, {@link CharSequence}, integral and floating numbers,
-   * {@link Boolean}, {@link Map} with string keys, {@link Collection}, and {@code null} for JSON null.
+   * Converts plain Java data: {@link JsonValue}, {@link CharSequence}, integral and floating
+   * numbers, {@link Boolean}, {@link Map} with string keys, {@link Collection}, and {@code null}
+   * for JSON null.
    *
    * @throws IllegalArgumentException for any other type
    */
@@ -34,12 +35,17 @@ public sealed interface JsonValue
         map.forEach((name, item) -> builder.put((String) name, of(item)));
         yield builder.build();
       }
-      case Collection<?> collection -> JsonArray.copyOf(collection.stream().map(JsonValue::of).toList());
-      default -> throw new IllegalArgumentException("no JSON form for " + value.getClass().getName());
+      case Collection<?> collection ->
+          JsonArray.copyOf(collection.stream().map(JsonValue::of).toList());
+      default ->
+          throw new IllegalArgumentException("no JSON form for " + value.getClass().getName());
     };
   }
 
-  /** The name Kubernetes uses for the type in error messages: object, array, string, number, boolean, null. */
+  /**
+   * The name Kubernetes uses for the type in error messages: object, array, string, number,
+   * boolean, null.
+   */
   default String typeName() {
     return switch (this) {
       case JsonObject _ -> "object";

@@ -9,7 +9,9 @@ import java.util.Optional;
  * short names for what every reader asks of it. Nothing is copied.
  */
 public record KubeObject(JsonObject json) {
-  /** An object of a kind with the given metadata names; {@code namespace} empty where there is none. */
+  /**
+   * An object of a kind with the given metadata names; {@code namespace} empty where there is none.
+   */
   public static KubeObject of(GroupVersionKind kind, String namespace, String name) {
     return new KubeObject(
         JsonObject.of(
@@ -80,7 +82,9 @@ public record KubeObject(JsonObject json) {
   }
 
   public Optional<String> annotation(String name) {
-    return json.object("metadata", "annotations").get(name).map(value -> value instanceof JsonString s ? s.value() : "");
+    return json.object("metadata", "annotations")
+        .get(name)
+        .map(value -> value instanceof JsonString s ? s.value() : "");
   }
 
   public List<String> finalizers() {

@@ -23,7 +23,9 @@ public record ResourceType(
   /** The URL path of the collection ({@code namespace} empty: all namespaces or cluster-scoped). */
   public String path(String namespace) {
     String root = group.isEmpty() ? "/api/" + version : "/apis/" + group + "/" + version;
-    return namespace.isEmpty() ? root + "/" + plural : root + "/namespaces/" + namespace + "/" + plural;
+    return namespace.isEmpty()
+        ? root + "/" + plural
+        : root + "/namespaces/" + namespace + "/" + plural;
   }
 
   @Override

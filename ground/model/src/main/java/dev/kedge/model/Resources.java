@@ -1,23 +1,30 @@
 package dev.kedge.model;
 
-/** The built-in resources that kedge's own parts read and write, as constants to address them by. */
+/**
+ * The built-in resources that kedge's own parts read and write, as constants to address them by.
+ */
 public final class Resources {
   public static final ResourceType BINDINGS = core("bindings", "Binding", true);
-  public static final ResourceType COMPONENT_STATUSES = core("componentstatuses", "ComponentStatus", false);
+  public static final ResourceType COMPONENT_STATUSES =
+      core("componentstatuses", "ComponentStatus", false);
   public static final ResourceType CONFIG_MAPS = core("configmaps", "ConfigMap", true);
   public static final ResourceType ENDPOINTS = core("endpoints", "Endpoints", true);
   public static final ResourceType EVENTS = core("events", "Event", true);
   public static final ResourceType LIMIT_RANGES = core("limitranges", "LimitRange", true);
   public static final ResourceType NAMESPACES = core("namespaces", "Namespace", false);
   public static final ResourceType NODES = core("nodes", "Node", false);
-  public static final ResourceType PERSISTENT_VOLUME_CLAIMS = core("persistentvolumeclaims", "PersistentVolumeClaim", true);
-  public static final ResourceType PERSISTENT_VOLUMES = core("persistentvolumes", "PersistentVolume", false);
+  public static final ResourceType PERSISTENT_VOLUME_CLAIMS =
+      core("persistentvolumeclaims", "PersistentVolumeClaim", true);
+  public static final ResourceType PERSISTENT_VOLUMES =
+      core("persistentvolumes", "PersistentVolume", false);
   public static final ResourceType PODS = core("pods", "Pod", true);
   public static final ResourceType POD_TEMPLATES = core("podtemplates", "PodTemplate", true);
-  public static final ResourceType REPLICATION_CONTROLLERS = core("replicationcontrollers", "ReplicationController", true);
+  public static final ResourceType REPLICATION_CONTROLLERS =
+      core("replicationcontrollers", "ReplicationController", true);
   public static final ResourceType RESOURCE_QUOTAS = core("resourcequotas", "ResourceQuota", true);
   public static final ResourceType SECRETS = core("secrets", "Secret", true);
-  public static final ResourceType SERVICE_ACCOUNTS = core("serviceaccounts", "ServiceAccount", true);
+  public static final ResourceType SERVICE_ACCOUNTS =
+      core("serviceaccounts", "ServiceAccount", true);
   public static final ResourceType SERVICES = core("services", "Service", true);
   public static final ResourceType CONTROLLER_REVISIONS =
       new ResourceType("apps", "v1", "controllerrevisions", "ControllerRevision", true);
@@ -31,12 +38,17 @@ public final class Resources {
       new ResourceType("apps", "v1", "statefulsets", "StatefulSet", true);
   public static final ResourceType CRON_JOBS =
       new ResourceType("batch", "v1", "cronjobs", "CronJob", true);
-  public static final ResourceType JOBS =
-      new ResourceType("batch", "v1", "jobs", "Job", true);
+  public static final ResourceType JOBS = new ResourceType("batch", "v1", "jobs", "Job", true);
   public static final ResourceType HORIZONTAL_POD_AUTOSCALERS =
-      new ResourceType("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true);
+      new ResourceType(
+          "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true);
   public static final ResourceType CERTIFICATE_SIGNING_REQUESTS =
-      new ResourceType("certificates.k8s.io", "v1", "certificatesigningrequests", "CertificateSigningRequest", false);
+      new ResourceType(
+          "certificates.k8s.io",
+          "v1",
+          "certificatesigningrequests",
+          "CertificateSigningRequest",
+          false);
   public static final ResourceType LEASES =
       new ResourceType("coordination.k8s.io", "v1", "leases", "Lease", true);
   public static final ResourceType ENDPOINT_SLICES =
@@ -54,7 +66,8 @@ public final class Resources {
   public static final ResourceType CLUSTER_ROLES =
       new ResourceType("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false);
   public static final ResourceType CLUSTER_ROLE_BINDINGS =
-      new ResourceType("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false);
+      new ResourceType(
+          "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false);
   public static final ResourceType ROLES =
       new ResourceType("rbac.authorization.k8s.io", "v1", "roles", "Role", true);
   public static final ResourceType ROLE_BINDINGS =
@@ -70,13 +83,28 @@ public final class Resources {
   public static final ResourceType VOLUME_ATTACHMENTS =
       new ResourceType("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", false);
   public static final ResourceType CUSTOM_RESOURCE_DEFINITIONS =
-      new ResourceType("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", false);
+      new ResourceType(
+          "apiextensions.k8s.io",
+          "v1",
+          "customresourcedefinitions",
+          "CustomResourceDefinition",
+          false);
   public static final ResourceType API_SERVICES =
       new ResourceType("apiregistration.k8s.io", "v1", "apiservices", "APIService", false);
   public static final ResourceType MUTATING_WEBHOOK_CONFIGURATIONS =
-      new ResourceType("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", false);
+      new ResourceType(
+          "admissionregistration.k8s.io",
+          "v1",
+          "mutatingwebhookconfigurations",
+          "MutatingWebhookConfiguration",
+          false);
   public static final ResourceType VALIDATING_WEBHOOK_CONFIGURATIONS =
-      new ResourceType("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", false);
+      new ResourceType(
+          "admissionregistration.k8s.io",
+          "v1",
+          "validatingwebhookconfigurations",
+          "ValidatingWebhookConfiguration",
+          false);
 
   private Resources() {}
 

@@ -8,10 +8,10 @@ import java.util.Set;
 import java.util.function.Supplier;
 
 /**
- * The shape of a JSON value and how Kubernetes treats it: one type for built-in kinds (read from the
- * generated resource in {@code ground/builtin-schema}) and for custom resources (read from a
- * CustomResourceDefinition), so that decoding, pruning, defaulting, validation, patches, server-side
- * apply, protobuf and OpenAPI have one code path.
+ * The shape of a JSON value and how Kubernetes treats it: one type for built-in kinds (read from
+ * the generated resource in {@code ground/builtin-schema}) and for custom resources (read from a
+ * CustomResourceDefinition), so that decoding, pruning, defaulting, validation, patches,
+ * server-side apply, protobuf and OpenAPI have one code path.
  *
  * <p>Immutable. Recursive types (JSONSchemaProps) are closed through the {@link Field#schema}
  * supplier, so never walk a schema without a value beside it, or keep a set of what was seen.
@@ -139,7 +139,8 @@ public record Schema(
       List<JsonValue> enumValues,
       JsonObject openApi) {
     /** No rules. */
-    public static final Rules NONE = new Rules(false, false, false, "", List.of(), JsonObject.EMPTY);
+    public static final Rules NONE =
+        new Rules(false, false, false, "", List.of(), JsonObject.EMPTY);
 
     public Rules {
       enumValues = List.copyOf(enumValues);

@@ -15,11 +15,17 @@ public record Status(int code, String reason, String message, Details details) {
   /**
    * What a failure is about.
    *
-   * @param kind the resource's plural name in most failures, the kind in Invalid ones, as upstream has it
+   * @param kind the resource's plural name in most failures, the kind in Invalid ones, as upstream
+   *     has it
    * @param retryAfterSeconds 0 where no time is recommended
    */
   public record Details(
-      String name, String group, String kind, String uid, List<Cause> causes, long retryAfterSeconds) {
+      String name,
+      String group,
+      String kind,
+      String uid,
+      List<Cause> causes,
+      long retryAfterSeconds) {
     public static final Details NONE = new Details("", "", "", "", List.of(), 0);
 
     public Details {
@@ -31,7 +37,8 @@ public record Status(int code, String reason, String message, Details details) {
    * One fault of an object.
    *
    * @param reason such as {@code FieldValueInvalid}
-   * @param message without the field's name, such as {@code Invalid value: -1: must be greater than or equal to 0}
+   * @param message without the field's name, such as {@code Invalid value: -1: must be greater than
+   *     or equal to 0}
    * @param field path of the field, such as {@code spec.replicas}
    */
   public record Cause(String reason, String message, String field) {}
@@ -83,7 +90,9 @@ public record Status(int code, String reason, String message, Details details) {
             details.text("kind"),
             details.text("uid"),
             details.objects("causes").stream()
-                .map(cause -> new Cause(cause.text("reason"), cause.text("message"), cause.text("field")))
+                .map(
+                    cause ->
+                        new Cause(cause.text("reason"), cause.text("message"), cause.text("field")))
                 .toList(),
             details.integer("retryAfterSeconds")));
   }

@@ -13,7 +13,8 @@ class JsonTest {
   @Test
   void keepsWhatItReads() {
     String text =
-        "{\"a\":1,\"b\":[true,null,\"x\\n\"],\"c\":{\"d\":9223372036854775807,\"e\":0.5},\"f\":{},\"g\":[]}";
+        "{\"a\":1,\"b\":[true,null,\"x\\n"
+            + "\"],\"c\":{\"d\":9223372036854775807,\"e\":0.5},\"f\":{},\"g\":[]}";
     assertThat(Json.write(Json.parse(text))).isEqualTo(text);
   }
 
@@ -27,7 +28,8 @@ class JsonTest {
   @Test
   void tellsFieldsThatStandTwice() {
     Set<String> duplicates = new LinkedHashSet<>();
-    Json.parse("{\"spec\":{\"replicas\":1,\"replicas\":2},\"l\":[{\"a\":1,\"a\":2}]}"
+    Json.parse(
+        "{\"spec\":{\"replicas\":1,\"replicas\":2},\"l\":[{\"a\":1,\"a\":2}]}"
             .getBytes(StandardCharsets.UTF_8),
         duplicates);
     assertThat(duplicates).containsExactly("spec.replicas", "l[0].a");
@@ -40,7 +42,8 @@ class JsonTest {
             JsonSyntaxException.class, fault -> assertThat(fault.line()).isEqualTo(2));
     assertThatThrownBy(() -> Json.parse("{} {}")).isInstanceOf(JsonSyntaxException.class);
     assertThatThrownBy(() -> Json.parse("")).isInstanceOf(JsonSyntaxException.class);
-    assertThatThrownBy(() -> Json.parse("[".repeat(100_000))).isInstanceOf(JsonSyntaxException.class);
+    assertThatThrownBy(() -> Json.parse("[".repeat(100_000)))
+        .isInstanceOf(JsonSyntaxException.class);
   }
 
   @Test

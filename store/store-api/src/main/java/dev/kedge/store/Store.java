@@ -6,8 +6,8 @@ import java.util.Optional;
 /**
  * An ordered, revisioned key-value store: what the API server needs of an engine, and no more.
  *
- * <p>Every committed change gets a revision greater than all before; a revision names one change.
- * A write that returns {@link WriteResult.Committed} is durable. Keys are paths such as {@code
+ * <p>Every committed change gets a revision greater than all before; a revision names one change. A
+ * write that returns {@link WriteResult.Committed} is durable. Keys are paths such as {@code
  * /registry/pods/default/web}; values are opaque bytes. Methods block and may be called from any
  * thread; an engine that cannot be reached throws {@link StoreException}.
  */

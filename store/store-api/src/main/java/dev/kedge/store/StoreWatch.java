@@ -4,7 +4,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
-/** A running watch on a {@link Store}. One reader thread; {@link #close} from any thread ends it. */
+/**
+ * A running watch on a {@link Store}. One reader thread; {@link #close} from any thread ends it.
+ */
 public interface StoreWatch extends AutoCloseable {
   /**
    * Waits for changes and takes all that are there.
@@ -32,10 +34,12 @@ public interface StoreWatch extends AutoCloseable {
      *
      * @param previous the value it replaced; empty for a creation
      */
-    record Put(String key, byte[] value, long createRevision, long revision, Optional<byte[]> previous)
+    record Put(
+        String key, byte[] value, long createRevision, long revision, Optional<byte[]> previous)
         implements Event {}
 
     /** A key was removed; the value is the last one it had. */
-    record Delete(String key, byte[] previous, long createRevision, long revision) implements Event {}
+    record Delete(String key, byte[] previous, long createRevision, long revision)
+        implements Event {}
   }
 }
