@@ -42,10 +42,17 @@ public interface Store extends AutoCloseable {
    */
   StoreWatch watch(String prefix, long afterRevision);
 
-  /** The revision of the last committed change; grows, never repeats, survives restarts. */
+  /**
+   * The revision of the last committed change; grows by one with each, never repeats, survives
+   * restarts. At least 1, also in an empty store: 0 is free to mean "any".
+   */
   long currentRevision();
 
-  /** Forgets superseded values up to and including a revision; later reads there fail. */
+  /**
+   * Forgets what was superseded up to and including a revision. Reads as of earlier revisions and
+   * watches after earlier revisions fail from then on; those of this revision still work. Space is
+   * reclaimed in the background.
+   */
   void compact(long revision);
 
   /** Releases the engine. Running watches end. */

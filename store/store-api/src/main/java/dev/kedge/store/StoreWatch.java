@@ -17,8 +17,19 @@ public interface StoreWatch extends AutoCloseable {
    */
   List<Event> take(Duration atMost) throws InterruptedException;
 
-  /** The watch has delivered every change up to and including this revision. */
+  /**
+   * The reader has seen and handled every change under the prefix up to and including this
+   * revision: what {@link #take} returned counts as handled when the reader calls it again. Grows
+   * with changes elsewhere too, so that a quiet prefix is known to be up to date. Any thread.
+   */
   long progress();
+
+  /**
+   * Makes the take that waits, or else the next one, return soon, if need be without changes; when
+   * it returns empty, {@link #progress} is at least the revision that was current at this call. Any
+   * thread.
+   */
+  void requestProgress();
 
   @Override
   void close();
