@@ -2,9 +2,11 @@ package dev.kedge.client;
 
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ObjectKey;
+import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 
 /**
  * A live local view of one resource (or of what a selection leaves of it). Lists, then watches, and
@@ -29,13 +31,22 @@ public interface Informer {
   List<KubeObject> controlledBy(String ownerUid);
 
   /**
-   * Adds a listener, told first of every object already there. Listeners are called in order from
-   * the informer's own thread and must return quickly: put a key into a queue.
+   * Adds a listener, told first (from the calling thread) of every object already there. Changes
+   * are told in order, one at a time, from the informer's own thread; a listener must return
+   * quickly: put a key into a queue.
    */
   void listen(Listener listener);
 
   /** Waits until the first list is complete. */
   void awaitSynced() throws InterruptedException;
+
+  /**
+   * Waits until a condition on this view holds; it is asked again after every change. For a
+   * reconciler that must see its own writes before it decides again.
+   *
+   * @return whether it held in time
+   */
+  boolean await(Duration atMost, BooleanSupplier condition) throws InterruptedException;
 
   /** The resource version up to which this view is complete; empty before the first list. */
   String resourceVersion();

@@ -1,0 +1,45 @@
+package dev.kedge.client;
+
+import dev.kedge.client.KubeClient.Selection;
+import dev.kedge.model.ResourceType;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Informers over any {@link KubeClient}: one list and one watch per resource and selection however
+ * many parts ask, each on a virtual thread of its own.
+ */
+public final class SharedInformers implements Informers {
+  private final KubeClient client;
+  private final Map<Key, ReflectingInformer> informers = new HashMap<>();
+  private boolean closed;
+
+  private record Key(ResourceType type, String namespace, Selection selection) {}
+
+  /** Informers that read through a client. */
+  public SharedInformers(KubeClient client) {
+    this.client = client;
+  }
+
+  @Override
+  public synchronized Informer of(ResourceType type, String namespace, Selection selection) {
+    if (closed) {
+      throw new IllegalStateException("the informers are closed");
+    }
+    return informers.computeIfAbsent(
+        new Key(type, namespace, selection),
+        key -> {
+          ReflectingInformer informer =
+              new ReflectingInformer(client, key.type(), key.namespace(), key.selection());
+          informer.start();
+          return informer;
+        });
+  }
+
+  @Override
+  public synchronized void close() {
+    closed = true;
+    informers.values().forEach(ReflectingInformer::close);
+    informers.clear();
+  }
+}
