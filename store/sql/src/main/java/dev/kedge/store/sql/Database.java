@@ -1,0 +1,184 @@
+package dev.kedge.store.sql;
+
+import dev.kedge.store.StoreException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.Properties;
+import org.sqlite.JDBC;
+import org.sqlite.SQLiteConfig;
+
+/** Opens connections to the one database file, checks it and lays out its tables. */
+final class Database {
+  /** Up to this size the whole file is checked at every open; it takes a few milliseconds. */
+  private static final long ALWAYS_CHECKED = 16L << 20;
+
+  private static final int FORMAT = 1;
+  private static final String[] TABLES = {
+    """
+    CREATE TABLE log (
+      revision INTEGER PRIMARY KEY,
+      key TEXT NOT NULL,
+      create_revision INTEGER NOT NULL,
+      previous_revision INTEGER NOT NULL,
+      deleted INTEGER NOT NULL,
+      value BLOB
+    )\
+    """,
+    "CREATE UNIQUE INDEX log_key ON log (key, revision, deleted)",
+    """
+    CREATE TABLE progress (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      compact_revision INTEGER NOT NULL,
+      swept_revision INTEGER NOT NULL
+    )\
+    """,
+    // Kubernetes gives resource version 0 a meaning of its own, so the empty store is at 1.
+    "INSERT INTO progress VALUES (1, 1, 1)",
+    "PRAGMA user_version = " + FORMAT,
+  };
+
+  private final DataFile file;
+  private final SqliteStore.Options options;
+
+  Database(DataFile file, SqliteStore.Options options) {
+    this.file = file;
+    this.options = options;
+  }
+
+  Path path() {
+    return file.path();
+  }
+
+  /**
+   * The writer's connection and where the log stands.
+   *
+   * @param sweptRevision what was superseded up to here has been removed
+   */
+  record Opened(
+      Connection connection, long lastRevision, long compactRevision, long sweptRevision) {}
+
+  Opened openForWriting() {
+    try {
+      Connection connection = connect(new SQLiteConfig());
+      try {
+        prepare(connection);
+        return standing(connection);
+      } catch (SQLException | RuntimeException e) {
+        try {
+          connection.close();
+        } catch (SQLException again) {
+          e.addSuppressed(again);
+        }
+        throw e;
+      }
+    } catch (SQLException e) {
+      throw Failures.of(path(), e);
+    }
+  }
+
+  Connection openForReading() throws SQLException {
+    SQLiteConfig config = new SQLiteConfig();
+    config.setReadOnly(true);
+    Connection connection = connect(config);
+    execute(connection, "PRAGMA cache_size = -1024");
+    return connection;
+  }
+
+  private Connection connect(SQLiteConfig config) throws SQLException {
+    config.setBusyTimeout(10_000);
+    Properties properties = config.toProperties();
+    // Straight to the driver: DriverManager would first look through the class path for drivers.
+    return JDBC.createConnection("jdbc:sqlite:" + path(), properties);
+  }
+
+  private void prepare(Connection connection) throws SQLException {
+    boolean fresh = size() == 0;
+    // Before the first page is written, or it has no effect.
+    execute(connection, "PRAGMA auto_vacuum = INCREMENTAL");
+    execute(connection, "PRAGMA journal_mode = WAL");
+    execute(connection, "PRAGMA synchronous = " + (options.durable() ? "FULL" : "OFF"));
+    execute(connection, "PRAGMA cache_size = -4096");
+    execute(connection, "PRAGMA temp_store = MEMORY");
+    // The write-ahead log is copied back when it has 4 MB, and cut to 16 MB if it ever got longer.
+    execute(connection, "PRAGMA wal_autocheckpoint = 1000");
+    execute(connection, "PRAGMA journal_size_limit = 16777216");
+    long format = number(connection, "PRAGMA user_version");
+    if (format == 0 && (fresh || number(connection, "SELECT count(*) FROM sqlite_master") == 0)) {
+      execute(connection, "BEGIN IMMEDIATE");
+      for (String table : TABLES) {
+        execute(connection, table);
+      }
+      execute(connection, "COMMIT");
+      return;
+    }
+    if (format != FORMAT) {
+      throw new StoreException(
+          "the database "
+              + path()
+              + " has format "
+              + format
+              + ", which this version of kedge does not know; start the version that wrote it");
+    }
+    if (!file.leftClean() || size() <= ALWAYS_CHECKED) {
+      check(connection);
+    }
+  }
+
+  private void check(Connection connection) throws SQLException {
+    try (Statement statement = connection.createStatement();
+        ResultSet rows = statement.executeQuery("PRAGMA quick_check(1)")) {
+      String answer = rows.next() ? rows.getString(1) : "no answer";
+      if (!answer.equals("ok")) {
+        throw Failures.damaged(path(), answer.lines().findFirst().orElse(answer), null);
+      }
+    }
+  }
+
+  private Opened standing(Connection connection) throws SQLException {
+    try (Statement statement = connection.createStatement();
+        ResultSet row =
+            statement.executeQuery(
+                "SELECT compact_revision, swept_revision,"
+                    + " (SELECT coalesce(max(revision), 0) FROM log) FROM progress")) {
+      if (!row.next()) {
+        throw Failures.damaged(path(), "it does not say how far it was compacted", null);
+      }
+      long compacted = row.getLong(1);
+      // The last rows may have been deletions that compaction has removed since.
+      return new Opened(connection, Math.max(compacted, row.getLong(3)), compacted, row.getLong(2));
+    }
+  }
+
+  private long size() {
+    try {
+      return Files.size(path());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  static void execute(Connection connection, String sql) throws SQLException {
+    try (Statement statement = connection.createStatement()) {
+      statement.execute(sql);
+    }
+  }
+
+  static long number(Connection connection, String sql) throws SQLException {
+    try (Statement statement = connection.createStatement();
+        ResultSet row = statement.executeQuery(sql)) {
+      row.next();
+      return row.getLong(1);
+    }
+  }
+
+  /** The first key after all that begin with a prefix: SQLite compares the bytes of UTF-8. */
+  static String end(String prefix) {
+    return prefix + "\uDBFF\uDFFF";
+  }
+}

@@ -1,0 +1,237 @@
+package dev.kedge.store.sql;
+
+import dev.kedge.store.CompactedException;
+import dev.kedge.store.StoreException;
+import dev.kedge.store.StoreWatch;
+import dev.kedge.store.WatchClosedException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The running watches. The writer offers each committed change to those whose prefix fits; a watch
+ * whose queue is full forgets it and reads the log instead when its reader comes, so a slow reader
+ * costs neither memory nor anybody's time.
+ */
+final class Watches {
+  private static final int QUEUE = 4096;
+
+  private final Log log;
+  private final Readers readers;
+  private final List<LogWatch> running = new CopyOnWriteArrayList<>();
+
+  /** Between this lock's holders, a new watch knows exactly which changes it will be offered. */
+  private final ReentrantLock publishing = new ReentrantLock();
+
+  private boolean closed;
+
+  Watches(Log log, Readers readers) {
+    this.log = log;
+    this.readers = readers;
+  }
+
+  StoreWatch open(String prefix, long afterRevision) {
+    publishing.lock();
+    try {
+      if (closed) {
+        throw new StoreException("the store is closed");
+      }
+      long published = log.published();
+      long after = afterRevision == 0 ? published : afterRevision;
+      if (after < log.compacted()) {
+        throw new CompactedException(after, log.compacted());
+      }
+      LogWatch watch = new LogWatch(prefix, after, published);
+      running.add(watch);
+      return watch;
+    } finally {
+      publishing.unlock();
+    }
+  }
+
+  /** Tells of committed changes, then lets the log reach the last one's revision. Writer thread. */
+  void publish(List<StoreWatch.Event> events, long revision) {
+    publishing.lock();
+    try {
+      for (LogWatch watch : running) {
+        watch.offer(events);
+      }
+      log.publish(revision);
+    } finally {
+      publishing.unlock();
+    }
+  }
+
+  void close() {
+    publishing.lock();
+    try {
+      closed = true;
+      running.forEach(LogWatch::close);
+    } finally {
+      publishing.unlock();
+    }
+  }
+
+  private final class LogWatch implements StoreWatch {
+    private final String prefix;
+    private final ReentrantLock lock = new ReentrantLock();
+
+    // Guarded by the lock.
+    private List<Event> queue = new ArrayList<>();
+    private boolean overflowed;
+    private long lastOffered;
+    private boolean waiting;
+
+    /** Changes up to here are read from the log first. */
+    private long catchUpTo;
+
+    /** Changes up to here have been returned. */
+    private long delivered;
+
+    private volatile long handled;
+    private volatile boolean progressRequested;
+    private volatile boolean closed;
+    private volatile @Nullable Thread reader;
+
+    LogWatch(String prefix, long after, long published) {
+      this.prefix = prefix;
+      this.delivered = after;
+      this.handled = after;
+      this.catchUpTo = published;
+    }
+
+    void offer(List<Event> events) {
+      boolean wake = false;
+      lock.lock();
+      try {
+        for (Event event : events) {
+          if (!event.key().startsWith(prefix) || event.revision() <= delivered) {
+            continue;
+          }
+          wake = true;
+          lastOffered = event.revision();
+          if (overflowed) {
+            continue;
+          }
+          if (queue.size() == QUEUE) {
+            overflowed = true;
+            queue = new ArrayList<>();
+          } else {
+            queue.add(event);
+          }
+        }
+      } finally {
+        lock.unlock();
+      }
+      if (wake) {
+        LockSupport.unpark(reader);
+      }
+    }
+
+    @Override
+    public List<Event> take(Duration atMost) throws InterruptedException {
+      long deadline = System.nanoTime() + atMost.toNanos();
+      reader = Thread.currentThread();
+      try {
+        while (true) {
+          if (closed) {
+            throw new WatchClosedException();
+          }
+          // Read before looking, so that what the asker knew of is looked for.
+          boolean requested = progressRequested;
+          progressRequested = false;
+          List<Event> events = next();
+          if (!events.isEmpty()) {
+            return events;
+          }
+          long left = deadline - System.nanoTime();
+          if (left <= 0 || requested) {
+            return List.of();
+          }
+          LockSupport.parkNanos(this, left);
+          if (Thread.interrupted()) {
+            throw new InterruptedException();
+          }
+        }
+      } finally {
+        lock.lock();
+        waiting = false;
+        lock.unlock();
+        reader = null;
+      }
+    }
+
+    /** What is there now; whatever was returned before counts as handled. */
+    private List<Event> next() {
+      while (true) {
+        long from;
+        long upTo;
+        // Read before the queue: what is published by now has been offered already.
+        long published = log.published();
+        lock.lock();
+        try {
+          handled = delivered;
+          if (overflowed) {
+            overflowed = false;
+            catchUpTo = lastOffered;
+          }
+          if (delivered >= catchUpTo) {
+            delivered = Math.max(delivered, published);
+            if (queue.isEmpty()) {
+              handled = delivered;
+              waiting = true;
+              return List.of();
+            }
+            List<Event> events = queue;
+            queue = new ArrayList<>();
+            delivered = Math.max(delivered, events.getLast().revision());
+            return events;
+          }
+          from = delivered;
+          upTo = catchUpTo;
+        } finally {
+          lock.unlock();
+        }
+        Readers.Chunk chunk = readers.history(prefix, from, upTo);
+        lock.lock();
+        try {
+          delivered = chunk.complete() ? upTo : chunk.events().getLast().revision();
+        } finally {
+          lock.unlock();
+        }
+        if (!chunk.events().isEmpty()) {
+          return chunk.events();
+        }
+      }
+    }
+
+    @Override
+    public long progress() {
+      long published = log.published();
+      lock.lock();
+      try {
+        // The reader waits for more, so all it got is handled, and there is nothing it lacks.
+        return waiting && queue.isEmpty() && !overflowed ? Math.max(handled, published) : handled;
+      } finally {
+        lock.unlock();
+      }
+    }
+
+    @Override
+    public void requestProgress() {
+      progressRequested = true;
+      LockSupport.unpark(reader);
+    }
+
+    @Override
+    public void close() {
+      closed = true;
+      running.remove(this);
+      LockSupport.unpark(reader);
+    }
+  }
+}

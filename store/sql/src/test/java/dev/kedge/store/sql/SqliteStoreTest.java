@@ -1,0 +1,243 @@
+package dev.kedge.store.sql;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.kedge.store.Store;
+import dev.kedge.store.StoreContract;
+import dev.kedge.store.StoreException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SqliteStoreTest extends StoreContract {
+  @TempDir Path directory;
+
+  @Override
+  protected Store open() {
+    return SqliteStore.open(directory.resolve("db/state.db"), SqliteStore.Options.FAST);
+  }
+
+  @Test
+  void everythingIsThereAfterReopening() {
+    long a = create("/a", "1");
+    long b = update("/a", "2", a);
+    create("/b", "1");
+    store.compact(b);
+    long revision = store.currentRevision();
+
+    store.close();
+    store = open();
+
+    assertThat(store.currentRevision()).isEqualTo(revision);
+    assertThat(shown(store.list("/", 0, "", 0))).containsExactly("/a=2", "/b=1");
+    assertThat(create("/c", "1")).isEqualTo(revision + 1);
+  }
+
+  @Test
+  void revisionSurvivesReopeningWhenItsRowWasSweptAway() {
+    long deleted = delete("/a", create("/a", "1"));
+    store.compact(deleted);
+    await().until(() -> rows() == 0);
+
+    store.close();
+    store = open();
+
+    assertThat(store.currentRevision()).isEqualTo(deleted);
+  }
+
+  @Test
+  void onlyTheOwnerMayReadTheFile() throws Exception {
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file())))
+        .isEqualTo("rw-------");
+    assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file().getParent())))
+        .isEqualTo("rwx------");
+  }
+
+  @Test
+  void compactionFreesSpaceAndTheLogBeforeItStaysBounded() throws Exception {
+    byte[] value = new byte[10_000];
+    long revision = committed(store.create("/a", value));
+    for (int i = 0; i < 3000; i++) {
+      revision = committed(store.update("/a", value, revision));
+    }
+    long full = Files.size(file());
+    assertThat(full).isGreaterThan(20_000_000);
+    assertThat(Files.size(Path.of(file() + "-wal"))).isLessThan(20_000_000);
+
+    store.compact(revision);
+
+    await().atMost(Duration.ofSeconds(20)).until(() -> rows() == 1);
+    // The file shrinks at the next checkpoint, which closing makes for certain.
+    await().atMost(Duration.ofSeconds(20)).until(() -> freePages() <= 1024);
+    store.close();
+    assertThat(Files.size(file())).isLessThan(8_000_000);
+    store = open();
+    assertThat(store.get("/a").orElseThrow().value()).hasSize(10_000);
+  }
+
+  @Test
+  void secondServerIsToldWhoUsesTheDirectory() {
+    assertThatThrownBy(this::open)
+        .isInstanceOf(StoreException.class)
+        .hasMessageContaining("another kedge server uses the data directory")
+        .hasMessageContaining("process " + ProcessHandle.current().pid());
+    create("/a", "1");
+  }
+
+  @Test
+  void fileThatIsNoDatabaseIsNamedDamaged() throws Exception {
+    Path other = Files.createDirectory(directory.resolve("other")).resolve("state.db");
+    Files.write(other, "hello, this is certainly not what a database looks like".getBytes(UTF_8));
+
+    assertThatThrownBy(() -> SqliteStore.open(other))
+        .isInstanceOf(StoreException.class)
+        .hasMessageContaining("is damaged")
+        .hasMessageContaining("restore it from a backup");
+    assertThat(Files.readString(other)).startsWith("hello");
+  }
+
+  @Test
+  void overwrittenPagesAreFoundAtOpen() throws Exception {
+    for (int i = 0; i < 500; i++) {
+      create("/k/" + i, "some value that fills pages " + i);
+    }
+    store.close();
+    try (RandomAccessFile raw = new RandomAccessFile(file().toFile(), "rw")) {
+      for (long page = 2; page < raw.length() / 4096; page += 2) {
+        raw.seek(page * 4096);
+        raw.write(new byte[512]);
+      }
+    }
+    assertThatThrownBy(this::open)
+        .isInstanceOf(StoreException.class)
+        .hasMessageContaining("is damaged");
+    // Nothing holds the directory after the refusal.
+    Files.delete(file());
+    store = open();
+  }
+
+  @Test
+  void truncatedFileIsFoundAtOpen() throws Exception {
+    for (int i = 0; i < 500; i++) {
+      create("/k/" + i, "some value that fills pages " + i);
+    }
+    store.close();
+    try (RandomAccessFile raw = new RandomAccessFile(file().toFile(), "rw")) {
+      raw.setLength(raw.length() / 2 / 4096 * 4096);
+    }
+    assertThatThrownBy(this::open)
+        .isInstanceOf(StoreException.class)
+        .hasMessageContaining("is damaged");
+    Files.delete(file());
+    store = open();
+  }
+
+  @Test
+  void fileOfANewerVersionIsLeftAlone() throws Exception {
+    store.close();
+    try (var connection =
+        org.sqlite.JDBC.createConnection("jdbc:sqlite:" + file(), new java.util.Properties())) {
+      Database.execute(connection, "PRAGMA user_version = 99");
+    }
+    assertThatThrownBy(this::open)
+        .isInstanceOf(StoreException.class)
+        .hasMessageContaining("has format 99");
+    Files.delete(file());
+    store = open();
+  }
+
+  @Test
+  void directoryThatCannotBeWrittenIsNamed() throws Exception {
+    Path mount = Files.createDirectory(directory.resolve("readonly"));
+    Assumptions.assumeTrue(
+        run("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", mount.toString()), "mounting needs root");
+    try {
+      assertThatThrownBy(() -> SqliteStore.open(mount.resolve("db/state.db")))
+          .isInstanceOf(StoreException.class)
+          .hasMessageContaining("cannot use the data directory");
+      assertThatThrownBy(() -> SqliteStore.open(mount.resolve("state.db")))
+          .isInstanceOf(StoreException.class)
+          .hasMessageContaining("cannot be written");
+    } finally {
+      run("umount", mount.toString());
+    }
+    Path plain = Files.createFile(directory.resolve("plain"));
+    assertThatThrownBy(() -> SqliteStore.open(plain.resolve("state.db")))
+        .isInstanceOf(StoreException.class)
+        .hasMessageContaining("is not a directory");
+  }
+
+  @Test
+  void fullDiskRefusesWritesAndLosesNothing() throws Exception {
+    Path mount = Files.createDirectory(directory.resolve("small"));
+    Assumptions.assumeTrue(
+        run("mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", mount.toString()),
+        "mounting needs root");
+    try {
+      Path small = mount.resolve("state.db");
+      Path other = Files.write(mount.resolve("other"), new byte[1_000_000]);
+      int kept = 0;
+      try (Store full = SqliteStore.open(small)) {
+        byte[] value = new byte[100_000];
+        String message = "";
+        while (message.isEmpty() && kept < 1000) {
+          try {
+            committed(full.create("/k/" + kept, value));
+            kept++;
+          } catch (StoreException e) {
+            message = String.valueOf(e.getMessage());
+          }
+        }
+        assertThat(message).contains("no space left").contains("free some space");
+        assertThat(kept).isPositive();
+        assertThat(full.list("/k/", 0, "", 0).entries()).hasSize(kept);
+      }
+      // Now the user frees some space, as told.
+      Files.delete(other);
+      try (Store again = SqliteStore.open(small)) {
+        assertThat(again.list("/k/", 0, "", 0).entries()).hasSize(kept);
+      }
+    } finally {
+      run("umount", mount.toString());
+    }
+  }
+
+  private Path file() {
+    return directory.resolve("db/state.db");
+  }
+
+  private long rows() {
+    return ask("SELECT count(*) FROM log");
+  }
+
+  private long freePages() {
+    return ask("PRAGMA freelist_count");
+  }
+
+  private long ask(String sql) {
+    try (var connection =
+        org.sqlite.JDBC.createConnection("jdbc:sqlite:" + file(), new java.util.Properties())) {
+      return Database.number(connection, sql);
+    } catch (java.sql.SQLException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static boolean run(String... command) throws Exception {
+    return new ProcessBuilder(List.of(command)).redirectErrorStream(true).start().waitFor() == 0;
+  }
+
+  private static long committed(Store.WriteResult result) {
+    assertThat(result).isInstanceOf(Store.WriteResult.Committed.class);
+    return ((Store.WriteResult.Committed) result).revision();
+  }
+}
