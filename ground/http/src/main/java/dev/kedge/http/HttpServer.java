@@ -1,0 +1,453 @@
+package dev.kedge.http;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.BindException;
+import java.net.Socket;
+import java.net.StandardSocketOptions;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import jdk.net.ExtendedSocketOptions;
+import org.eclipse.jetty.alpn.server.ALPNServerConnectionFactory;
+import org.eclipse.jetty.http.HttpVersion;
+import org.eclipse.jetty.http.UriCompliance;
+import org.eclipse.jetty.http2.server.AbstractHTTP2ServerConnectionFactory;
+import org.eclipse.jetty.http2.server.HTTP2CServerConnectionFactory;
+import org.eclipse.jetty.http2.server.HTTP2ServerConnectionFactory;
+import org.eclipse.jetty.io.ArrayByteBufferPool;
+import org.eclipse.jetty.io.Connection;
+import org.eclipse.jetty.io.EndPoint;
+import org.eclipse.jetty.io.WindowRateControl;
+import org.eclipse.jetty.server.ConnectionFactory;
+import org.eclipse.jetty.server.Connector;
+import org.eclipse.jetty.server.HttpConfiguration;
+import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.Request;
+import org.eclipse.jetty.server.Response;
+import org.eclipse.jetty.server.Server;
+import org.eclipse.jetty.server.ServerConnector;
+import org.eclipse.jetty.server.SslConnectionFactory;
+import org.eclipse.jetty.server.internal.HttpConnection;
+import org.eclipse.jetty.util.Callback;
+import org.eclipse.jetty.util.component.Graceful;
+import org.eclipse.jetty.util.ssl.SslContextFactory;
+import org.eclipse.jetty.util.thread.QueuedThreadPool;
+import org.eclipse.jetty.util.thread.Scheduler;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Serves HTTP/1.1 and HTTP/2 on one or more ports. Listens when constructed by {@link #start}; each
+ * request runs on a virtual thread of its own in the handler; {@link #close} ends it.
+ *
+ * <p>Guards against careless and hostile clients: bounds on headers, on the time that headers, TLS
+ * and {@link Exchange#readBody bodies} may take, on streams per connection and on floods of control
+ * frames; a peer that takes nothing of an answer for two minutes is cut off, a quiet watch is not.
+ */
+public final class HttpServer implements AutoCloseable {
+  private static final System.Logger LOGGER = System.getLogger("dev.kedge.http");
+
+  /** Kept from collection, with its level: the library tells of its own life at INFO. */
+  private static final java.util.logging.Logger LIBRARY =
+      java.util.logging.Logger.getLogger("org.eclipse.jetty");
+
+  static {
+    if (LIBRARY.getLevel() == null) {
+      LIBRARY.setLevel(java.util.logging.Level.WARNING);
+    }
+  }
+
+  /** Until a connection speaks HTTP: TLS and ALPN. */
+  private static final Duration HANDSHAKE_TIME = Duration.ofSeconds(10);
+
+  private static final Duration HEADER_TIME = Duration.ofSeconds(30);
+  private static final Duration IDLE_TIME = Duration.ofMinutes(2);
+  private static final int MAX_HEADER_BYTES = 64 * 1024;
+  private static final int MAX_STREAMS = 2000;
+
+  /** Resets, pings and settings a second on one connection; informers cancel hundreds at once. */
+  private static final int MAX_CONTROL_FRAMES = 10_000;
+
+  /**
+   * One port.
+   *
+   * @param address the local address to listen on; empty for all, IPv4 and IPv6
+   * @param port 0 for any free one
+   * @param tls empty for plain HTTP
+   */
+  public record Listen(String address, int port, Optional<Tls> tls) {
+    /** A port with TLS. */
+    public static Listen tls(String address, int port, Tls tls) {
+      return new Listen(address, port, Optional.of(tls));
+    }
+
+    /** A port without TLS. */
+    public static Listen plain(String address, int port) {
+      return new Listen(address, port, Optional.empty());
+    }
+  }
+
+  private final Handler handler;
+  private final Server server;
+  private final List<Listen> listens;
+  private final Set<JettyExchange> running = ConcurrentHashMap.newKeySet();
+  private final Set<Thread> threads = ConcurrentHashMap.newKeySet();
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition drained = lock.newCondition();
+  private volatile boolean stopping;
+
+  private HttpServer(List<Listen> listens, Handler handler) {
+    this.listens = List.copyOf(listens);
+    this.handler = handler;
+    QueuedThreadPool pool = new QueuedThreadPool(32, 2, 30_000);
+    pool.setName("http");
+    pool.setDaemon(true);
+    pool.setReservedThreads(1);
+    this.server =
+        new Server(pool, null, new ArrayByteBufferPool(0, 1024, 65_536, 1024, 8L << 20, 16L << 20));
+    server.setStopAtShutdown(false);
+    server.setStopTimeout(0);
+    server.setHandler(new Entry());
+    for (Listen listen : this.listens) {
+      server.addConnector(connector(listen));
+    }
+  }
+
+  /**
+   * Listens and serves.
+   *
+   * @throws PortTakenException if another program listens on one of the ports
+   * @throws IOException if an address cannot be listened on for another reason
+   */
+  public static HttpServer start(List<Listen> listens, Handler handler) throws IOException {
+    HttpServer server = new HttpServer(listens, handler);
+    try {
+      server.open();
+    } catch (IOException e) {
+      server.close(Duration.ZERO);
+      throw e;
+    }
+    return server;
+  }
+
+  /** Listens on one port and serves. */
+  public static HttpServer start(Listen listen, Handler handler) throws IOException {
+    return start(List.of(listen), handler);
+  }
+
+  private void open() throws IOException {
+    for (int i = 0; i < listens.size(); i++) {
+      Listen listen = listens.get(i);
+      try {
+        ((ServerConnector) server.getConnectors()[i]).open();
+      } catch (IOException e) {
+        throw failedToListen(listen, e);
+      } catch (java.nio.channels.UnresolvedAddressException e) {
+        throw new IOException("cannot listen on unknown address " + listen.address(), e);
+      }
+    }
+    try {
+      server.start();
+    } catch (IOException | UncheckedIOException e) {
+      throw new IOException("cannot start the HTTP server: " + e.getMessage(), e);
+    } catch (Exception e) {
+      throw new IllegalStateException("cannot start the HTTP server", e);
+    }
+  }
+
+  private static IOException failedToListen(Listen listen, IOException failure) {
+    for (Throwable t = failure; t != null; t = t.getCause()) {
+      String message = t.getMessage();
+      if (t instanceof BindException && message != null && message.contains("in use")) {
+        return new PortTakenException(listen.address(), listen.port(), failure);
+      }
+      if (t instanceof BindException || t instanceof java.net.SocketException) {
+        return new IOException(
+            "cannot listen on port "
+                + listen.port()
+                + (listen.address().isEmpty() ? "" : " of " + listen.address())
+                + ": "
+                + message,
+            failure);
+      }
+    }
+    return failure;
+  }
+
+  /** The port that the first listener listens on. */
+  public int port() {
+    return port(0);
+  }
+
+  /** The port that a listener listens on, by its place in the list given to {@link #start}. */
+  public int port(int index) {
+    return ((ServerConnector) server.getConnectors()[index]).getLocalPort();
+  }
+
+  private ServerConnector connector(Listen listen) {
+    HttpConfiguration http = new HttpConfiguration();
+    http.setSendServerVersion(false);
+    http.setSendXPoweredBy(false);
+    http.setRequestHeaderSize(MAX_HEADER_BYTES);
+    http.setResponseHeaderSize(4 * 1024);
+    http.setMaxResponseHeaderSize(MAX_HEADER_BYTES);
+    // Paths are routed as they were sent; handlers decode segments themselves.
+    http.setUriCompliance(UriCompliance.UNSAFE);
+    http.setNotifyRemoteAsyncErrors(true);
+    http.setOutputBufferSize(32 * 1024);
+    HttpConnectionFactory http1 = new TimedHttp1(http);
+    ConnectionFactory[] factories;
+    if (listen.tls().isPresent()) {
+      AbstractHTTP2ServerConnectionFactory http2 = tune(new HTTP2ServerConnectionFactory(http));
+      ALPNServerConnectionFactory alpn = new ALPNServerConnectionFactory();
+      alpn.setDefaultProtocol(HttpVersion.HTTP_1_1.asString());
+      SslContextFactory.Server tls = new SslContextFactory.Server();
+      tls.setSslContext(listen.tls().get().context());
+      tls.setWantClientAuth(listen.tls().get().wantClientCertificate());
+      tls.setSniRequired(false);
+      tls.setIncludeProtocols("TLSv1.2", "TLSv1.3");
+      tls.setRenegotiationAllowed(false);
+      factories =
+          new ConnectionFactory[] {
+            new SslConnectionFactory(tls, alpn.getProtocol()), alpn, http2, http1
+          };
+    } else {
+      factories = new ConnectionFactory[] {http1, tune(new HTTP2CServerConnectionFactory(http))};
+    }
+    ServerConnector connector =
+        new ServerConnector(server, null, null, null, 1, 1, factories) {
+          @Override
+          protected void configure(Socket socket) {
+            super.configure(socket);
+            try {
+              // A peer that vanished without a word is found after some 90 seconds.
+              socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+              if (socket.supportedOptions().contains(ExtendedSocketOptions.TCP_KEEPIDLE)) {
+                socket.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, 45);
+                socket.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, 15);
+                socket.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, 3);
+              }
+            } catch (IOException e) {
+              LOGGER.log(System.Logger.Level.DEBUG, "cannot set keep-alive on a connection", e);
+            }
+          }
+        };
+    connector.setHost(listen.address().isEmpty() ? null : listen.address());
+    connector.setPort(listen.port());
+    connector.setAcceptQueueSize(1024);
+    connector.setIdleTimeout(HANDSHAKE_TIME.toMillis());
+    connector.addBean(
+        new Connection.Listener() {
+          @Override
+          public void onOpened(Connection connection) {
+            if (connection instanceof HttpConnection
+                || connection instanceof org.eclipse.jetty.http2.HTTP2Connection) {
+              connection.getEndPoint().setIdleTimeout(IDLE_TIME.toMillis());
+            }
+          }
+        });
+    return connector;
+  }
+
+  private static AbstractHTTP2ServerConnectionFactory tune(
+      AbstractHTTP2ServerConnectionFactory http2) {
+    http2.setMaxConcurrentStreams(MAX_STREAMS);
+    http2.setStreamIdleTimeout(IDLE_TIME.toMillis());
+    http2.setRateControlFactory(new WindowRateControl.Factory(MAX_CONTROL_FRAMES));
+    // Room for one large object per stream without waiting for window updates.
+    http2.setInitialStreamRecvWindow(512 * 1024);
+    http2.setInitialSessionRecvWindow(4 * 1024 * 1024);
+    return http2;
+  }
+
+  /** The one handler the library knows: hands each request to a virtual thread. */
+  private final class Entry extends org.eclipse.jetty.server.Handler.Abstract.NonBlocking {
+    @Override
+    public boolean handle(Request request, Response response, Callback callback) {
+      if (request.getConnectionMetaData().getConnection() instanceof TimedHttp1Connection timed) {
+        timed.headersComplete();
+      }
+      JettyExchange exchange = new JettyExchange(request, response, callback);
+      running.add(exchange);
+      Thread.ofVirtual().name("http-request").start(() -> run(exchange));
+      return true;
+    }
+  }
+
+  private void run(JettyExchange exchange) {
+    Thread thread = Thread.currentThread();
+    threads.add(thread);
+    Throwable failure = null;
+    try {
+      if (stopping) {
+        exchange.gone();
+      }
+      handler.handle(exchange);
+    } catch (IOException | MalformedRequestException e) {
+      failure = e;
+      if (!exchange.isAnswered()) {
+        LOGGER.log(System.Logger.Level.DEBUG, () -> "request failed: " + exchange.path(), e);
+      }
+    } catch (Throwable e) {
+      failure = e;
+      if (!(e instanceof InterruptedException && stopping)) {
+        LOGGER.log(
+            System.Logger.Level.ERROR,
+            () -> "handler failed: " + exchange.method() + " " + exchange.path(),
+            e);
+      }
+    }
+    try {
+      exchange.finish(failure);
+    } catch (IOException | RuntimeException e) {
+      LOGGER.log(System.Logger.Level.DEBUG, () -> "answer not delivered: " + exchange.path(), e);
+      exchange.abandon(e);
+    } finally {
+      threads.remove(thread);
+      running.remove(exchange);
+      if (stopping) {
+        lock.lock();
+        try {
+          drained.signalAll();
+        } finally {
+          lock.unlock();
+        }
+      }
+    }
+  }
+
+  /** Stops within five seconds. */
+  @Override
+  public void close() {
+    close(Duration.ofSeconds(5));
+  }
+
+  /**
+   * Stops: refuses new connections, tells HTTP/2 clients to go (GOAWAY), tells watches through
+   * {@link Exchange#onGone}, waits for handlers up to the grace time, interrupts those left and
+   * closes all connections. Idempotent.
+   */
+  public void close(Duration grace) {
+    stopping = true;
+    long deadline = System.nanoTime() + grace.toNanos();
+    boolean interrupted = false;
+    if (server.isStarted()) {
+      var graceful = Graceful.shutdown(server);
+      running.forEach(JettyExchange::gone);
+      interrupted = awaitDrained(deadline);
+      threads.forEach(Thread::interrupt);
+      if (!running.isEmpty()) {
+        interrupted |= awaitDrained(System.nanoTime() + Duration.ofMillis(500).toNanos());
+      }
+      try {
+        // Lets the last answers and GOAWAY frames out.
+        graceful.get(
+            Math.clamp(deadline - System.nanoTime(), 0, Duration.ofMillis(300).toNanos()),
+            TimeUnit.NANOSECONDS);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      } catch (ExecutionException | TimeoutException e) {
+        LOGGER.log(System.Logger.Level.DEBUG, "connections still open at stop", e);
+      }
+    }
+    try {
+      server.stop();
+    } catch (InterruptedException e) {
+      interrupted = true;
+    } catch (Exception e) {
+      LOGGER.log(System.Logger.Level.WARNING, "the HTTP server did not stop in order", e);
+    }
+    for (Connector connector : server.getConnectors()) {
+      ((ServerConnector) connector).close();
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private boolean awaitDrained(long deadline) {
+    lock.lock();
+    try {
+      while (!running.isEmpty()) {
+        long left = deadline - System.nanoTime();
+        if (left <= 0) {
+          return false;
+        }
+        drained.awaitNanos(left);
+      }
+      return false;
+    } catch (InterruptedException e) {
+      return true;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * HTTP/1.1 with a limit on the time between a request's first byte and the end of its headers.
+   */
+  private static final class TimedHttp1 extends HttpConnectionFactory {
+    TimedHttp1(HttpConfiguration configuration) {
+      super(configuration);
+    }
+
+    @Override
+    public Connection newConnection(Connector connector, EndPoint endPoint) {
+      TimedHttp1Connection connection =
+          new TimedHttp1Connection(getHttpConfiguration(), connector, endPoint);
+      connection.setTransferEncodingChunkMaxLength(getTransferEncodingChunkMaxLength());
+      return configure(connection, connector, endPoint);
+    }
+  }
+
+  private static final class TimedHttp1Connection extends HttpConnection {
+    private final Scheduler scheduler;
+    private final AtomicReference<Scheduler.@Nullable Task> timer = new AtomicReference<>();
+
+    TimedHttp1Connection(HttpConfiguration configuration, Connector connector, EndPoint endPoint) {
+      super(configuration, connector, endPoint);
+      this.scheduler = connector.getScheduler();
+    }
+
+    @Override
+    public void onFillable() {
+      // Whole requests arrive in one piece nearly always: no timer for them.
+      super.onFillable();
+      if (getHttpChannel().getRequest() == null && getEndPoint().isOpen() && !isBetween()) {
+        if (timer.get() == null) {
+          var task =
+              scheduler.schedule(
+                  () ->
+                      getEndPoint()
+                          .close(
+                              new TimeoutException("headers not complete within " + HEADER_TIME)),
+                  HEADER_TIME.toMillis(),
+                  TimeUnit.MILLISECONDS);
+          if (!timer.compareAndSet(null, task)) {
+            task.cancel();
+          }
+        }
+      }
+    }
+
+    /** Whether no byte of a request has come yet. */
+    private boolean isBetween() {
+      return getParser().isStart();
+    }
+
+    void headersComplete() {
+      var task = timer.getAndSet(null);
+      if (task != null) {
+        task.cancel();
+      }
+    }
+  }
+}
