@@ -18,7 +18,8 @@ import java.util.function.Supplier;
  *
  * @param name definition name, such as {@code io.k8s.api.core.v1.PodSpec}; empty for inline schemas
  * @param type what kind of value is expected
- * @param description upstream's text, empty where there is none
+ * @param description upstream's text, empty where there is none; always empty for built-in kinds,
+ *     whose texts {@code ground/builtin-schema} reads apart
  * @param fields by JSON name, for {@link Type#OBJECT}
  * @param items schema of the list's items or the map's values, for {@link Type#LIST} and {@link
  *     Type#MAP}
@@ -72,12 +73,15 @@ public record Schema(
   /**
    * A field of an object.
    *
-   * @param number protobuf field number, 0 where there is none (custom resources)
+   * @param number protobuf field number, 0 where there is none (custom resources); a field of a
+   *     message that Go embeds has the numbers from the outside in, ten bits each
    * @param schema the field's schema, resolved on demand
    * @param description upstream's text
    * @param required whether the published schema requires it
    * @param defaultValue value set when the field is absent on input
    * @param treatment how patches and apply merge this field (overrides that of its schema)
+   * @param zeroIsAbsent whether "", 0 and false take the default, too, because the Go field is no
+   *     pointer
    */
   public record Field(
       String name,
@@ -86,7 +90,20 @@ public record Schema(
       String description,
       boolean required,
       Optional<JsonValue> defaultValue,
-      Treatment treatment) {}
+      Treatment treatment,
+      boolean zeroIsAbsent) {
+    /** A field whose zero value is a value. */
+    public Field(
+        String name,
+        int number,
+        Supplier<Schema> schema,
+        String description,
+        boolean required,
+        Optional<JsonValue> defaultValue,
+        Treatment treatment) {
+      this(name, number, schema, description, required, defaultValue, treatment, false);
+    }
+  }
 
   /** Ownership granularity of a list in server-side apply ({@code x-kubernetes-list-type}). */
   public enum ListType {
