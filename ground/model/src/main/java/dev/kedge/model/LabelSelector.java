@@ -109,6 +109,15 @@ public record LabelSelector(List<Requirement> requirements) {
     return requirements.isEmpty() ? EVERYTHING : new LabelSelector(requirements);
   }
 
+  /**
+   * Reads the text form of queries: {@code app=web,tier!=db,zone in (a,b),x notin (y),gpu,!old}.
+   *
+   * @throws ApiException 400 in upstream's words
+   */
+  public static LabelSelector parse(String text) {
+    return LabelSelectorParser.parse(text);
+  }
+
   /** Compiles equality with every label of a map, as in a Service's {@code selector}. */
   public static LabelSelector ofLabels(Map<String, String> labels) {
     return new LabelSelector(
