@@ -1,0 +1,148 @@
+package dev.kedge.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashSet;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class YamlTest {
+  @Test
+  void readsWhatPeopleWrite() {
+    JsonObject read =
+        (JsonObject)
+            Yaml.parse(
+                """
+                base: &base {a: 1, b: two}
+                merged:
+                  <<: *base
+                  b: 3
+                mode: 0644
+                octal: 0o17
+                text: "yes"
+                float: 1.5
+                none: ~
+                flag: True
+                time: 2026-01-01T00:00:00Z
+                1: one
+                script: |
+                  a
+                  b
+                list:
+                - x
+                - - y
+                """);
+    assertThat(read)
+        .isEqualTo(
+            Json.parseObject(
+                """
+                {"base":{"a":1,"b":"two"},"merged":{"a":1,"b":3},"mode":420,"octal":15,"text":"yes",
+                 "float":1.5,"none":null,"flag":true,"time":"2026-01-01T00:00:00Z","1":"one",
+                 "script":"a\\nb\\n","list":["x",["y"]]}
+                """));
+  }
+
+  @Test
+  void saysWhereAFaultIs() {
+    assertThatThrownBy(() -> Yaml.parse("a: 1\nb: [1, 2\nc: 3\n"))
+        .isInstanceOfSatisfying(JsonSyntaxException.class, e -> assertThat(e.line()).isEqualTo(3));
+  }
+
+  @Test
+  void reportsRepeatedNames() {
+    Set<String> duplicates = new LinkedHashSet<>();
+    JsonValue read =
+        Yaml.parse("spec:\n  a: 1\n  a: 2\n".getBytes(StandardCharsets.UTF_8), duplicates);
+    assertThat(read).isEqualTo(Json.parseObject("{\"spec\":{\"a\":2}}"));
+    assertThat(duplicates).containsExactly("spec.a");
+  }
+
+  @Test
+  void writesAsKubectlShowsObjects() {
+    JsonValue value =
+        Json.parse(
+            """
+            {"kind":"Pod","apiVersion":"v1","metadata":{"labels":{},"name":"a","annotations":{"x":"true","y":"1","z":"2026-01-01T00:00:00Z"}},
+             "spec":{"containers":[{"name":"c","args":["-c","a: b","*","# no",""],"env":[]}],"script":"a\\nb\\n"}}
+            """);
+    assertThat(Yaml.write(value))
+        .isEqualTo(
+            """
+            apiVersion: v1
+            kind: Pod
+            metadata:
+              annotations:
+                x: "true"
+                "y": "1"
+                z: "2026-01-01T00:00:00Z"
+              labels: {}
+              name: a
+            spec:
+              containers:
+              - args:
+                - -c
+                - 'a: b'
+                - '*'
+                - '# no'
+                - ""
+                env: []
+                name: c
+              script: |
+                a
+                b
+            """);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        " ",
+        "a",
+        "- a",
+        "-",
+        "a:",
+        "a: b",
+        "a #b",
+        "1",
+        "0x1f",
+        "1e3",
+        ".5",
+        "null",
+        "yes",
+        "'",
+        "\"",
+        "a\nb",
+        "a\n",
+        "a\n\n",
+        "\na",
+        " a\nb",
+        "a\tb",
+        "a\n  b\n",
+        "!x",
+        "{}",
+        "[",
+        "é",
+        "12:30",
+        "---",
+        "--- x",
+        "...",
+        "@a",
+        "%a",
+        "a\\b",
+        "=",
+        "<<",
+        "~",
+        "2026-01-01",
+        "a\n\n\nb",
+        "1_000"
+      })
+  void readsWhatItWrites(String text) {
+    JsonValue value = JsonObject.of("k", text, text, JsonArray.of(text, JsonObject.of("a", text)));
+    assertThat(Yaml.parse(Yaml.write(value))).isEqualTo(value);
+  }
+}
