@@ -27,6 +27,11 @@ public final class ServedObject {
     return new ServedObject(Json.bytes(tree.json()), tree);
   }
 
+  /** From both forms of the same object. */
+  static ServedObject of(byte[] json, KubeObject tree) {
+    return new ServedObject(json, tree);
+  }
+
   /** The JSON form in UTF-8. */
   public byte[] json() {
     return json;

@@ -1,0 +1,26 @@
+package dev.kedge.registry;
+
+import dev.kedge.model.KubeObject;
+import dev.kedge.model.ResourceType;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Stored objects as the API server's own parts (admission, authorisation by RBAC) see them: without
+ * authorisation and admission, as of the moment of the call or a little before. Any thread.
+ */
+public interface Objects {
+  /** The object, read from the watch cache and, where that does not have it, from the store. */
+  Optional<KubeObject> find(ResourceType type, String namespace, String name);
+
+  /** The objects of a namespace (empty: of all), from the watch cache. */
+  List<KubeObject> list(ResourceType type, String namespace);
+
+  /**
+   * Replaces an object unless it has changed since it was read; nothing but the resource version is
+   * touched.
+   *
+   * @return whether it was replaced; if not, read again and decide again
+   */
+  boolean replace(ResourceType type, KubeObject changed);
+}

@@ -1,0 +1,151 @@
+package dev.kedge.registry;
+
+import dev.kedge.model.Json;
+import dev.kedge.model.JsonObject;
+import dev.kedge.model.KubeObject;
+import dev.kedge.model.ResourceType;
+import dev.kedge.model.Schema;
+import dev.kedge.store.Store;
+import dev.kedge.store.cache.IndexRow;
+import dev.kedge.store.cache.Item;
+import dev.kedge.store.cache.WatchCache;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How the objects of one resource are kept: the stored version, keys, the watch cache, and what is
+ * peculiar to the kind. Served versions share it. The cache is opened by its first reader.
+ */
+final class StoredKind implements AutoCloseable {
+  private final Store store;
+  private final ResourceType type;
+  private final Schema schema;
+  private final Strategy strategy;
+  private final boolean custom;
+  private final Set<String> subresources;
+  private final Map<String, List<String>> customFields;
+  private final String prefix;
+  private volatile @Nullable WatchCache cache;
+  private boolean closed;
+
+  /**
+   * @param type the stored version
+   * @param subresources names of all subresources
+   * @param customFields selectable fields of a custom resource: label and path
+   */
+  StoredKind(
+      Store store,
+      ResourceType type,
+      Schema schema,
+      Strategy strategy,
+      boolean custom,
+      Set<String> subresources,
+      Map<String, List<String>> customFields) {
+    this.store = store;
+    this.type = type;
+    this.schema = schema;
+    this.strategy = strategy;
+    this.custom = custom;
+    this.subresources = Set.copyOf(subresources);
+    this.customFields = Map.copyOf(customFields);
+    this.prefix =
+        "/registry/" + (type.group().isEmpty() ? "core" : type.group()) + "/" + type.plural() + "/";
+  }
+
+  ResourceType type() {
+    return type;
+  }
+
+  Schema schema() {
+    return schema;
+  }
+
+  Strategy strategy() {
+    return strategy;
+  }
+
+  boolean custom() {
+    return custom;
+  }
+
+  String prefix() {
+    return prefix;
+  }
+
+  boolean hasStatus() {
+    return subresources.contains("status");
+  }
+
+  boolean generation() {
+    return custom || KindFacts.generation(type.groupResource());
+  }
+
+  boolean unconditionalUpdate() {
+    return !custom && KindFacts.unconditionalUpdate(type.groupResource());
+  }
+
+  boolean createOnUpdate() {
+    return KindFacts.createOnUpdate(type.groupResource());
+  }
+
+  String key(String namespace, String name) {
+    return type.namespaced() ? prefix + namespace + "/" + name : prefix + name;
+  }
+
+  boolean selectable(String label) {
+    return label.equals("metadata.name")
+        || type.namespaced() && label.equals("metadata.namespace")
+        || customFields.containsKey(label)
+        || KindFacts.selectableFields(type.groupResource()).contains(label);
+  }
+
+  WatchCache cache() {
+    WatchCache open = cache;
+    return open != null ? open : open();
+  }
+
+  private synchronized WatchCache open() {
+    if (closed) {
+      throw new IllegalStateException(type + " is no longer served");
+    }
+    WatchCache open = cache;
+    if (open == null) {
+      open = WatchCache.open(store, prefix, (key, json) -> row(json));
+      cache = open;
+    }
+    return open;
+  }
+
+  private IndexRow row(byte[] json) {
+    JsonObject document = Json.parseObject(json);
+    KubeObject object = new KubeObject(document);
+    return new IndexRow(object.namespace(), object.name(), object.labels(), fields(document));
+  }
+
+  private Map<String, String> fields(JsonObject document) {
+    if (customFields.isEmpty()) {
+      return KindFacts.fieldValues(type.groupResource(), document);
+    }
+    Map<String, String> values = new LinkedHashMap<>();
+    customFields.forEach((label, path) -> values.put(label, KindFacts.scalar(document, path)));
+    return values;
+  }
+
+  /** An item as it is served in the stored version; shared by all who hold it. */
+  static ServedObject served(Item item) {
+    return item.shared(found -> ServedObject.of(found.json()));
+  }
+
+  /** Ends the cache and its watches: the resource is no longer served. */
+  @Override
+  public synchronized void close() {
+    closed = true;
+    WatchCache open = cache;
+    if (open != null) {
+      open.close();
+    }
+  }
+}

@@ -1,0 +1,12 @@
+package dev.kedge.registry;
+
+import dev.kedge.model.GroupVersionKind;
+
+/** Strategies of the built-in kinds. */
+final class Strategies {
+  private Strategies() {}
+
+  static Strategy of(GroupVersionKind kind) {
+    return Strategy.PLAIN;
+  }
+}

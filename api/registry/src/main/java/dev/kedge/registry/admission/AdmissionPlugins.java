@@ -1,0 +1,32 @@
+package dev.kedge.registry.admission;
+
+import dev.kedge.identity.Authorizer;
+import dev.kedge.identity.RbacAuthorizer;
+import dev.kedge.registry.AdmissionPlugin;
+import java.util.List;
+
+/** The admission plugins of a cluster, in the order they run. */
+public final class AdmissionPlugins {
+  private AdmissionPlugins() {}
+
+  /**
+   * What upstream switches on by default, as far as it is built.
+   *
+   * @param authorizer says who may give away rights he does not have
+   * @param rbac says which rights somebody has
+   */
+  public static List<AdmissionPlugin> standard(Authorizer authorizer, RbacAuthorizer rbac) {
+    return List.of(
+        new NamespaceLifecycle(),
+        new ServiceAccounts(),
+        new NodeRestriction(),
+        new RuntimeClasses(),
+        new Priority(),
+        new DefaultTolerationSeconds(),
+        DefaultClasses.storage(),
+        DefaultClasses.ingress(),
+        new StorageProtection(),
+        new RbacEscalation(authorizer, rbac),
+        new Unsupported());
+  }
+}
