@@ -1,53 +1,67 @@
 package dev.kedge.model;
 
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Base64;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.regex.Pattern;
+import org.snakeyaml.engine.v2.api.ConstructNode;
 import org.snakeyaml.engine.v2.api.LoadSettings;
 import org.snakeyaml.engine.v2.api.lowlevel.Compose;
-import org.snakeyaml.engine.v2.common.ScalarStyle;
 import org.snakeyaml.engine.v2.exceptions.Mark;
 import org.snakeyaml.engine.v2.exceptions.MarkedYamlEngineException;
 import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
+import org.snakeyaml.engine.v2.nodes.AnchorNode;
 import org.snakeyaml.engine.v2.nodes.MappingNode;
 import org.snakeyaml.engine.v2.nodes.Node;
 import org.snakeyaml.engine.v2.nodes.NodeTuple;
 import org.snakeyaml.engine.v2.nodes.ScalarNode;
 import org.snakeyaml.engine.v2.nodes.SequenceNode;
 import org.snakeyaml.engine.v2.nodes.Tag;
-import org.snakeyaml.engine.v2.schema.CoreSchema;
+import org.snakeyaml.engine.v2.resolver.ScalarResolver;
+import org.snakeyaml.engine.v2.schema.Schema;
 
 /**
- * Reads and writes YAML as JSON trees: YAML 1.2's core schema, and the merge key {@code <<}. Names
- * and values are what {@code kubectl} makes of them. Stateless; any thread.
+ * Reads and writes YAML as Kubernetes' tools do (sigs.k8s.io/yaml over goyaml v2): {@code yes},
+ * {@code no}, {@code on}, {@code off} are booleans, {@code 0644} is octal, keys become strings.
+ * Stateless; any thread.
  */
 public final class Yaml {
-  // Everything that some YAML reader takes for something else than a string.
-  private static final Pattern AMBIGUOUS =
-      Pattern.compile(
-          "(?i)null|~|true|false|yes|no|on|off|y|n|=|<<"
-              + "|[-+]?[0-9][0-9_]*(\\.[0-9_]*)?(e[-+]?[0-9]+)?|[-+]?\\.[0-9_]+(e[-+]?[0-9]+)?"
-              + "|0x[0-9a-f_]+|0o?[0-7_]+|0b[01_]+|[-+]?\\.(inf)|\\.nan"
-              + "|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\\.[0-9_]*)?"
-              + "|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?");
-  private static final String INDICATORS = "-?:,[]{}#&*!|>'\"%@`";
+  /** Nodes that aliases may add to one document before it counts as a bomb. */
+  private static final int MAX_ALIASED_NODES = 100_000;
+
+  /** Tag of plain scalars without a tag of their own, which {@link #plain} decides about. */
+  private static final Tag PLAIN = new Tag("tag:kedge.dev,2026:plain");
+
+  private static final Pattern FLOAT =
+      Pattern.compile("[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?");
+  private static final Pattern INTEGER =
+      Pattern.compile("[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]*|[1-9][0-9]*)");
+
+  private static final Set<String> TRUE =
+      Set.of("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON");
+  private static final Set<String> FALSE =
+      Set.of("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF");
+  private static final Set<String> NULL = Set.of("", "~", "null", "Null", "NULL");
+  private static final Set<String> NOT_A_NUMBER =
+      Set.of(
+          ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf",
+          "-.Inf", "-.INF");
 
   private Yaml() {}
 
   /**
-   * Reads one document.
+   * Reads the only document of a text; JSON is read too. An empty text is null.
    *
-   * @throws JsonSyntaxException if it is not one well-formed document
+   * @throws JsonSyntaxException with the place of the fault
    */
-  public static JsonValue parse(byte[] utf8) {
-    return parse(utf8, new LinkedHashSet<>());
+  public static JsonValue parse(byte[] text) {
+    return parse(text, new LinkedHashSet<>());
   }
 
   /** As {@link #parse(byte[])}. */
@@ -56,280 +70,317 @@ public final class Yaml {
   }
 
   /**
-   * Reads one document and reports names that stand twice in one mapping; the last one counts.
+   * Reads the only document of a text and reports names that stand twice in one mapping; the last
+   * one counts.
    *
    * @param duplicates receives the paths of repeated fields, such as {@code spec.replicas}
-   * @throws JsonSyntaxException if it is not one well-formed document
+   * @throws JsonSyntaxException with the place of the fault; also for a second document
    */
-  public static JsonValue parse(byte[] utf8, Set<String> duplicates) {
-    List<JsonValue> documents = parseAll(utf8, duplicates);
-    if (documents.size() > 1) {
-      throw new JsonSyntaxException("more than one YAML document", 1, 1);
+  public static JsonValue parse(byte[] text, Set<String> duplicates) {
+    if (looksLikeJson(text)) {
+      try {
+        return Json.parse(text, duplicates);
+      } catch (JsonSyntaxException _) {
+        // Flow-style YAML begins like JSON; if it is none either, YAML's message says where.
+        duplicates.clear();
+      }
     }
+    List<JsonValue> documents = documents(text, duplicates, true);
     return documents.isEmpty() ? JsonNull.NULL : documents.getFirst();
   }
 
   /**
-   * Reads a stream of documents, as in files whose parts are divided by {@code ---}; empty
-   * documents are left out.
+   * Reads all documents of a text; empty ones are left out.
    *
-   * @throws JsonSyntaxException if one is not well-formed
+   * @throws JsonSyntaxException with the place of the fault
    */
-  public static List<JsonValue> parseAll(byte[] utf8) {
-    return parseAll(utf8, new LinkedHashSet<>());
+  public static List<JsonValue> parseAll(byte[] text) {
+    if (looksLikeJson(text)) {
+      try {
+        return List.of(Json.parse(text));
+      } catch (JsonSyntaxException _) {
+        return documents(text, new LinkedHashSet<>(), false);
+      }
+    }
+    return documents(text, new LinkedHashSet<>(), false);
   }
 
-  private static List<JsonValue> parseAll(byte[] utf8, Set<String> duplicates) {
+  /** As {@link #parseAll(byte[])}. */
+  public static List<JsonValue> parseAll(String text) {
+    return parseAll(text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static boolean looksLikeJson(byte[] text) {
+    for (byte b : text) {
+      if (b != ' ' && b != '\n' && b != '\r' && b != '\t') {
+        return b == '{' || b == '[';
+      }
+    }
+    return false;
+  }
+
+  private static List<JsonValue> documents(byte[] text, Set<String> duplicates, boolean one) {
     LoadSettings settings =
         LoadSettings.builder()
-            .setSchema(new CoreSchema())
+            .setUseMarks(true)
             .setAllowDuplicateKeys(true)
-            .setMaxAliasesForCollections(100)
-            .setCodePointLimit(64 << 20)
+            .setAllowNonScalarKeys(true)
+            .setCodePointLimit(Integer.MAX_VALUE)
+            .setMaxAliasesForCollections(Integer.MAX_VALUE)
+            .setSchema(new PlainSchema())
             .build();
-    List<JsonValue> documents = new ArrayList<>();
     try {
-      String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(utf8)).toString();
-      for (Node node : new Compose(settings).composeAllFromString(text)) {
-        JsonValue value = value(node, "", duplicates, 0);
+      List<JsonValue> documents = new ArrayList<>();
+      int count = 0;
+      for (Node node :
+          new Compose(settings).composeAllFromString(new String(text, StandardCharsets.UTF_8))) {
+        if (one && count++ > 0) {
+          throw fault(node, "expected a single document, but found another document");
+        }
+        JsonValue value = new Reader(duplicates).read(node, "", 0);
         if (value != JsonNull.NULL) {
           documents.add(value);
         }
       }
       return documents;
-    } catch (CharacterCodingException _) {
-      throw new JsonSyntaxException("the text is not UTF-8", 1, 1);
     } catch (MarkedYamlEngineException e) {
-      Optional<Mark> mark = e.getProblemMark();
+      Optional<Mark> mark = e.getProblemMark().or(e::getContextMark);
       throw new JsonSyntaxException(
-          String.valueOf(e.getProblem()),
-          mark.map(at -> at.getLine() + 1).orElse(1),
-          mark.map(at -> at.getColumn() + 1).orElse(1));
+          e.getProblem() == null ? String.valueOf(e.getContext()) : e.getProblem(),
+          mark.map(Mark::getLine).orElse(0) + 1,
+          mark.map(Mark::getColumn).orElse(0) + 1);
+    } catch (StackOverflowError e) {
+      // The library composes nested collections recursively and offers no limit of its own.
+      throw new JsonSyntaxException("exceeded max depth of " + Json.MAX_DEPTH, 1, 1);
     } catch (YamlEngineException e) {
-      throw new JsonSyntaxException(String.valueOf(e.getMessage()), 1, 1);
+      throw new JsonSyntaxException(
+          String.valueOf(e.getMessage()).lines().findFirst().orElse(""), 1, 1);
     }
   }
 
-  private static JsonValue value(Node node, String path, Set<String> duplicates, int depth) {
-    if (depth > Json.MAX_DEPTH) {
-      throw at(node, "nested deeper than " + Json.MAX_DEPTH);
+  private static JsonSyntaxException fault(Node node, String message) {
+    Optional<Mark> mark = node.getStartMark();
+    return new JsonSyntaxException(
+        message, mark.map(Mark::getLine).orElse(0) + 1, mark.map(Mark::getColumn).orElse(0) + 1);
+  }
+
+  /** Leaves the meaning of plain scalars to us. */
+  private static final class PlainSchema implements Schema {
+    @Override
+    public ScalarResolver getScalarResolver() {
+      return (value, implicit) -> implicit ? PLAIN : Tag.STR;
     }
-    return switch (node) {
-      case MappingNode mapping -> mapping(mapping, path, duplicates, depth);
-      case SequenceNode sequence -> {
-        List<JsonValue> items = new ArrayList<>(sequence.getValue().size());
-        for (Node item : sequence.getValue()) {
-          items.add(value(item, path + "[" + items.size() + "]", duplicates, depth + 1));
+
+    @Override
+    public Map<Tag, ConstructNode> getSchemaTagConstructors() {
+      return Map.of();
+    }
+  }
+
+  /** Turns the nodes of one document into values. */
+  private static final class Reader {
+    private final Set<String> duplicates;
+    private final Map<Node, Boolean> seen = new IdentityHashMap<>();
+    private final Map<Node, Boolean> open = new IdentityHashMap<>();
+    private int aliased;
+    private int inAlias;
+
+    Reader(Set<String> duplicates) {
+      this.duplicates = duplicates;
+    }
+
+    JsonValue read(Node given, String path, int depth) {
+      Node node = given;
+      while (node instanceof AnchorNode anchor) {
+        node = anchor.getRealNode();
+      }
+      if (depth > Json.MAX_DEPTH) {
+        throw fault(node, "exceeded max depth of " + Json.MAX_DEPTH);
+      }
+      if (node instanceof ScalarNode scalar) {
+        return scalar(scalar);
+      }
+      boolean again = seen.put(node, Boolean.TRUE) != null;
+      if (open.put(node, Boolean.TRUE) != null) {
+        throw fault(
+            node,
+            "anchor '"
+                + node.getAnchor().map(Object::toString).orElse("")
+                + "' value contains itself");
+      }
+      inAlias += again ? 1 : 0;
+      if (inAlias > 0 && ++aliased > MAX_ALIASED_NODES) {
+        throw fault(node, "document contains excessive aliasing");
+      }
+      JsonValue value =
+          switch (node) {
+            case SequenceNode sequence -> {
+              List<JsonValue> items = new ArrayList<>(sequence.getValue().size());
+              for (Node item : sequence.getValue()) {
+                items.add(read(item, path + "[" + items.size() + "]", depth + 1));
+              }
+              yield new JsonArray(items);
+            }
+            case MappingNode mapping -> mapping(mapping, path, depth);
+            default -> throw fault(node, "unexpected " + node.getNodeType());
+          };
+      inAlias -= again ? 1 : 0;
+      open.remove(node);
+      return value;
+    }
+
+    private JsonObject mapping(MappingNode mapping, String path, int depth) {
+      JsonObject.Builder builder = JsonObject.builder();
+      List<Node> merges = new ArrayList<>();
+      for (NodeTuple tuple : mapping.getValue()) {
+        if (isMergeKey(tuple.getKeyNode())) {
+          merges.add(tuple.getValueNode());
+          continue;
         }
-        yield new JsonArray(items);
+        String name = key(tuple.getKeyNode());
+        String below = path.isEmpty() ? name : path + "." + name;
+        if (builder.has(name)) {
+          duplicates.add(below);
+        }
+        builder.put(name, read(tuple.getValueNode(), below, depth + 1));
       }
-      case ScalarNode scalar -> scalar(scalar);
-      default -> throw at(node, "not understood: " + node.getTag());
-    };
-  }
-
-  private static JsonObject mapping(
-      MappingNode mapping, String path, Set<String> duplicates, int depth) {
-    JsonObject.Builder merged = JsonObject.builder();
-    for (NodeTuple tuple : mapping.getValue()) {
-      if (isMerge(tuple)) {
-        List<Node> sources =
-            tuple.getValueNode() instanceof SequenceNode many
-                ? many.getValue().reversed()
-                : List.of(tuple.getValueNode());
-        for (Node source : sources) {
-          if (!(value(source, path, duplicates, depth + 1) instanceof JsonObject object)) {
-            throw at(source, "map merge requires map or sequence of maps as the value");
-          }
-          merged.putAll(object);
+      for (Node merge : merges) {
+        for (JsonObject source : mergeSources(merge, path, depth)) {
+          source.forEach(
+              (name, value) -> {
+                if (!builder.has(name)) {
+                  builder.put(name, value);
+                }
+              });
         }
       }
+      return builder.build();
     }
-    Set<String> own = new TreeSet<>();
-    for (NodeTuple tuple : mapping.getValue()) {
-      if (isMerge(tuple)) {
-        continue;
+
+    private List<JsonObject> mergeSources(Node node, String path, int depth) {
+      JsonValue value = read(node, path, depth + 1);
+      if (value instanceof JsonObject object) {
+        return List.of(object);
       }
-      if (!(tuple.getKeyNode() instanceof ScalarNode key)) {
-        throw at(tuple.getKeyNode(), "a key must be a scalar");
+      if (value instanceof JsonArray array && array.objects().size() == array.size()) {
+        return array.objects();
       }
-      String name = key.getValue();
-      String fieldPath = path.isEmpty() ? name : path + "." + name;
-      if (!own.add(name)) {
-        duplicates.add(fieldPath);
-      }
-      merged.put(name, value(tuple.getValueNode(), fieldPath, duplicates, depth + 1));
+      throw fault(node, "map merge requires map or sequence of maps as the value");
     }
-    return merged.build();
+
+    private static boolean isMergeKey(Node key) {
+      return key instanceof ScalarNode scalar
+          && scalar.getValue().equals("<<")
+          && scalar.getTag().equals(PLAIN);
+    }
+
+    private String key(Node node) {
+      JsonValue value = read(node, "", 0);
+      return switch (value) {
+        case JsonString text -> text.value();
+        case JsonInteger _, JsonDecimal _, JsonBoolean _ -> Json.write(value);
+        case JsonNull _ -> "null";
+        case JsonObject _, JsonArray _ ->
+            throw fault(node, "invalid map key: " + Json.write(value));
+      };
+    }
+
+    private static JsonValue scalar(ScalarNode scalar) {
+      Tag tag = scalar.getTag();
+      String text = scalar.getValue();
+      if (tag.equals(PLAIN)) {
+        return number(scalar, plain(text));
+      }
+      if (tag.equals(Tag.BINARY)) {
+        try {
+          return new JsonString(
+              new String(Base64.getMimeDecoder().decode(text), StandardCharsets.UTF_8));
+        } catch (IllegalArgumentException e) {
+          throw fault(scalar, "!!binary value contains invalid base64 data");
+        }
+      }
+      if (tag.equals(Tag.INT) || tag.equals(Tag.FLOAT) || tag.equals(Tag.BOOL)) {
+        JsonValue value = number(scalar, plain(text));
+        boolean fits =
+            tag.equals(Tag.BOOL)
+                ? value instanceof JsonBoolean
+                : value instanceof JsonInteger || value instanceof JsonDecimal;
+        if (!fits) {
+          throw fault(scalar, "cannot decode !!str `" + text + "` as a " + tag.getValue());
+        }
+        return value;
+      }
+      return tag.equals(Tag.NULL) ? JsonNull.NULL : new JsonString(text);
+    }
+
+    private static JsonValue number(ScalarNode scalar, JsonValue value) {
+      if (value instanceof JsonDecimal decimal && !Double.isFinite(decimal.value())) {
+        throw fault(scalar, "json: unsupported value: " + scalar.getValue());
+      }
+      return value;
+    }
   }
 
-  private static boolean isMerge(NodeTuple tuple) {
-    return tuple.getKeyNode() instanceof ScalarNode key
-        && key.isPlain()
-        && key.getValue().equals("<<");
-  }
-
-  private static JsonValue scalar(ScalarNode node) {
-    String text = node.getValue();
-    Tag tag = node.getTag();
-    if (node.getScalarStyle() != ScalarStyle.PLAIN && !tag.equals(Tag.BINARY)) {
-      return new JsonString(text);
-    }
-    if (tag.equals(Tag.NULL)) {
+  /** What a plain scalar means; not a number is an infinite or NaN decimal. */
+  static JsonValue plain(String text) {
+    if (NULL.contains(text)) {
       return JsonNull.NULL;
     }
-    if (tag.equals(Tag.BOOL)) {
-      return JsonBoolean.of(text.equalsIgnoreCase("true"));
+    if (TRUE.contains(text)) {
+      return JsonBoolean.TRUE;
     }
-    if (tag.equals(Tag.INT)) {
-      return integer(text);
+    if (FALSE.contains(text)) {
+      return JsonBoolean.FALSE;
     }
-    if (tag.equals(Tag.FLOAT)) {
-      try {
-        return new JsonDecimal(Double.parseDouble(text));
-      } catch (NumberFormatException _) {
-        throw at(node, "JSON has no " + text);
-      }
+    if (NOT_A_NUMBER.contains(text)) {
+      return new JsonDecimal(Double.NaN);
+    }
+    char first = text.charAt(0);
+    if (first != '.' && first != '-' && first != '+' && (first < '0' || first > '9')) {
+      return new JsonString(text);
+    }
+    String digits = first == '.' ? text : text.replace("_", "");
+    if (INTEGER.matcher(digits).matches()) {
+      java.math.BigInteger value = integer(digits);
+      return value.bitLength() < 64
+          ? new JsonInteger(value.longValue())
+          : new JsonDecimal(value.doubleValue());
+    }
+    if (FLOAT.matcher(digits).matches()) {
+      return new JsonDecimal(Double.parseDouble(digits));
     }
     return new JsonString(text);
   }
 
-  private static JsonValue integer(String text) {
-    try {
-      if (text.startsWith("0x")) {
-        return new JsonInteger(Long.parseLong(text.substring(2), 16));
-      }
-      // 0o17 as in YAML 1.2, 0644 as in YAML 1.1, which file modes are written in.
-      if (text.startsWith("0o")) {
-        return new JsonInteger(Long.parseLong(text.substring(2), 8));
-      }
-      if (text.length() > 1 && text.startsWith("0") && text.matches("[0-7]+")) {
-        return new JsonInteger(Long.parseLong(text, 8));
-      }
-      return new JsonInteger(Long.parseLong(text));
-    } catch (NumberFormatException _) {
-      return new JsonDecimal(Double.parseDouble(text));
+  private static java.math.BigInteger integer(String text) {
+    boolean negative = text.startsWith("-");
+    String digits = negative || text.startsWith("+") ? text.substring(1) : text;
+    String lower = digits.toLowerCase(java.util.Locale.ROOT);
+    java.math.BigInteger value;
+    if (lower.startsWith("0x")) {
+      value = new java.math.BigInteger(digits.substring(2), 16);
+    } else if (lower.startsWith("0b")) {
+      value = new java.math.BigInteger(digits.substring(2), 2);
+    } else if (lower.startsWith("0o") && digits.length() > 2) {
+      value = new java.math.BigInteger(digits.substring(2), 8);
+    } else if (digits.startsWith("0") && digits.length() > 1) {
+      value = new java.math.BigInteger(digits.replaceFirst("[oO]", "0"), 8);
+    } else {
+      value = new java.math.BigInteger(digits);
     }
-  }
-
-  private static JsonSyntaxException at(Node node, String message) {
-    Optional<Mark> mark = node.getStartMark();
-    return new JsonSyntaxException(
-        message,
-        mark.map(at -> at.getLine() + 1).orElse(1),
-        mark.map(at -> at.getColumn() + 1).orElse(1));
+    return negative ? value.negate() : value;
   }
 
   /**
-   * The value as a YAML document, names in alphabetical order and lists not indented, as {@code
-   * kubectl -o yaml} shows objects.
+   * The value as a YAML document exactly as {@code kubectl -o yaml} prints it: block style, the
+   * fields of every object in the order of Kubernetes' tools.
    */
   public static String write(JsonValue value) {
-    StringBuilder out = new StringBuilder();
-    switch (value) {
-      case JsonObject object when !object.isEmpty() -> object(object, 0, out);
-      case JsonArray array when !array.isEmpty() -> array(array, 0, out);
-      default -> out.append(flow(value, 0)).append('\n');
-    }
-    return out.toString();
+    return new YamlWriter(true).document(value);
   }
 
-  private static void object(JsonObject object, int indent, StringBuilder out) {
-    boolean first = true;
-    for (String name : new TreeSet<>(object.names())) {
-      // The first name of a list's item stands behind its dash.
-      if (!first || out.isEmpty() || out.charAt(out.length() - 1) == '\n') {
-        out.append(" ".repeat(indent));
-      }
-      first = false;
-      out.append(name.indexOf('\n') < 0 ? text(name, indent) : Json.write(new JsonString(name)))
-          .append(':');
-      JsonValue value = object.get(name).orElse(JsonNull.NULL);
-      switch (value) {
-        case JsonObject child when !child.isEmpty() -> {
-          out.append('\n');
-          object(child, indent + 2, out);
-        }
-        case JsonArray child when !child.isEmpty() -> {
-          out.append('\n');
-          array(child, indent, out);
-        }
-        default -> out.append(' ').append(flow(value, indent)).append('\n');
-      }
-    }
-  }
-
-  private static void array(JsonArray array, int indent, StringBuilder out) {
-    boolean first = true;
-    for (JsonValue item : array.items()) {
-      if (!first || out.isEmpty() || out.charAt(out.length() - 1) == '\n') {
-        out.append(" ".repeat(indent));
-      }
-      first = false;
-      out.append("- ");
-      switch (item) {
-        case JsonObject child when !child.isEmpty() -> object(child, indent + 2, out);
-        case JsonArray child when !child.isEmpty() -> array(child, indent + 2, out);
-        default -> out.append(flow(item, indent)).append('\n');
-      }
-    }
-  }
-
-  private static String flow(JsonValue value, int indent) {
-    return value instanceof JsonString text ? text(text.value(), indent) : Json.write(value);
-  }
-
-  private static String text(String text, int indent) {
-    if (text.isEmpty() || AMBIGUOUS.matcher(text).matches()) {
-      return "\"" + text + "\"";
-    }
-    if (text.codePoints().anyMatch(c -> (c < ' ' && c != '\n') || c == 127 || c == 0xfeff)
-        || text.isBlank()) {
-      return Json.write(new JsonString(text));
-    }
-    if (text.indexOf('\n') >= 0) {
-      return block(text, indent);
-    }
-    boolean plain =
-        INDICATORS.indexOf(text.charAt(0)) < 0
-            || (text.length() > 1
-                && "-?:".indexOf(text.charAt(0)) >= 0
-                && text.charAt(1) != ' '
-                && !text.startsWith("---"));
-    if (plain
-        && text.charAt(0) != ' '
-        && !text.endsWith(" ")
-        && !text.endsWith(":")
-        && !text.contains(": ")
-        && !text.contains(" #")) {
-      return text;
-    }
-    return "'" + text.replace("'", "''") + "'";
-  }
-
-  private static String block(String text, int indent) {
-    if (text.startsWith(" ") || text.startsWith("\n")) {
-      return Json.write(new JsonString(text));
-    }
-    String body = text;
-    String chomping;
-    if (!text.endsWith("\n")) {
-      chomping = "-";
-    } else if (text.endsWith("\n\n")) {
-      chomping = "+";
-      body = text.substring(0, text.length() - 1);
-    } else {
-      chomping = "";
-      body = text.substring(0, text.length() - 1);
-    }
-    StringBuilder out = new StringBuilder("|").append(chomping);
-    String pad = " ".repeat(indent + 2);
-    for (String line : body.split("\n", -1)) {
-      out.append('\n');
-      if (!line.isEmpty()) {
-        out.append(pad).append(line);
-      }
-    }
-    return out.toString();
+  /** As {@link #write}, with the fields of every object in the order they have. */
+  public static String writeInOrder(JsonValue value) {
+    return new YamlWriter(false).document(value);
   }
 }

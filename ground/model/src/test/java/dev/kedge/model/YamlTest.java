@@ -34,7 +34,7 @@ class YamlTest {
                   b
                 list:
                 - x
-                - - y
+                - - z
                 """);
     assertThat(read)
         .isEqualTo(
@@ -42,7 +42,7 @@ class YamlTest {
                 """
                 {"base":{"a":1,"b":"two"},"merged":{"a":1,"b":3},"mode":420,"octal":15,"text":"yes",
                  "float":1.5,"none":null,"flag":true,"time":"2026-01-01T00:00:00Z","1":"one",
-                 "script":"a\\nb\\n","list":["x",["y"]]}
+                 "script":"a\\nb\\n","list":["x",["z"]]}
                 """));
   }
 
