@@ -207,7 +207,8 @@ public final class Generator {
     boolean wrapper =
         message.getFields().size() == 1
             && message.getFields().getFirst().getName().equals("items")
-            && message.getFields().getFirst().isRepeated();
+            && message.getFields().getFirst().isRepeated()
+            && message.getFields().getFirst().getType() == FieldDescriptor.Type.STRING;
     return wrapper ? Form.WRAPPED_LIST : Form.OBJECT;
   }
 

@@ -1,0 +1,681 @@
+package dev.kedge.model;
+
+import dev.kedge.model.Schema.Field;
+import dev.kedge.model.Schema.Type;
+import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Objects of built-in kinds as Kubernetes' protobuf: the four bytes {@code k8s\0}, then a {@code
+ * runtime.Unknown} with version, kind and the message (apimachinery {@code
+ * runtime/serializer/protobuf}). Field numbers come from the {@link Schema}. Stateless; any thread.
+ *
+ * <p>Reading leaves out empty texts, which Go writes for every absent one, except where an empty
+ * text says something.
+ */
+public final class Protobuf {
+  /** Media type of one object. */
+  public static final String MEDIA_TYPE = "application/vnd.kubernetes.protobuf";
+
+  private static final byte[] MAGIC = {'k', '8', 's', 0};
+  private static final int VARINT = 0;
+  private static final int FIXED64 = 1;
+  private static final int BYTES = 2;
+  private static final int FIXED32 = 5;
+
+  private static final Map<String, Message> MESSAGES = new ConcurrentHashMap<>();
+
+  private Protobuf() {}
+
+  /** Bytes that are not the protobuf they should be. */
+  public static final class ProtobufException extends RuntimeException {
+    ProtobufException(String message) {
+      super(message);
+    }
+  }
+
+  /** A message's fields by number; embedded messages are kept as groups of fields. */
+  private record Message(TreeMap<Integer, Part> parts) {}
+
+  /** A field, or the fields of an embedded message. */
+  private record Part(@Nullable Field field, @Nullable Message group) {}
+
+  /** Whether the bytes begin as an enveloped object does. */
+  public static boolean isEnveloped(byte[] bytes) {
+    return bytes.length >= 4
+        && bytes[0] == 'k'
+        && bytes[1] == '8'
+        && bytes[2] == 's'
+        && bytes[3] == 0;
+  }
+
+  /** An object, its list or a {@code Status} with its envelope. */
+  public static byte[] encode(Schema schema, JsonObject object) {
+    var type = new ByteArrayOutputStream();
+    text(type, 1, object.text("apiVersion"));
+    text(type, 2, object.text("kind"));
+    var out = new ByteArrayOutputStream();
+    out.writeBytes(MAGIC);
+    bytes(out, 1, type.toByteArray());
+    bytes(out, 2, encodeMessage(schema, object));
+    text(out, 3, "");
+    text(out, 4, "");
+    return out.toByteArray();
+  }
+
+  /** The bare message of an object. */
+  public static byte[] encodeMessage(Schema schema, JsonObject object) {
+    var out = new ByteArrayOutputStream();
+    write(out, message(schema), object);
+    return out.toByteArray();
+  }
+
+  /**
+   * A watch event in its frame of a protobuf stream: length in four bytes, then {@code
+   * metav1.WatchEvent}.
+   *
+   * @param type such as ADDED
+   * @param object the enveloped object
+   */
+  public static byte[] watchFrame(String type, byte[] object) {
+    var raw = new ByteArrayOutputStream();
+    bytes(raw, 1, object);
+    var event = new ByteArrayOutputStream();
+    text(event, 1, type);
+    bytes(event, 2, raw.toByteArray());
+    byte[] message = event.toByteArray();
+    var out = new ByteArrayOutputStream(message.length + 4);
+    out.write(message.length >>> 24);
+    out.write(message.length >>> 16);
+    out.write(message.length >>> 8);
+    out.write(message.length);
+    out.writeBytes(message);
+    return out.toByteArray();
+  }
+
+  /** What an envelope says is inside it. */
+  public static GroupVersionKind kindOf(byte[] bytes) {
+    return envelope(bytes).kind;
+  }
+
+  /**
+   * Reads an enveloped object.
+   *
+   * @param schemas the schema of a kind; what it throws for unknown kinds goes to the caller
+   * @throws ProtobufException if the bytes are no such object
+   */
+  public static JsonObject decode(byte[] bytes, Function<GroupVersionKind, Schema> schemas) {
+    Envelope envelope = envelope(bytes);
+    JsonObject.Builder builder =
+        JsonObject.builder()
+            .put("apiVersion", envelope.kind.apiVersion())
+            .put("kind", envelope.kind.kind());
+    read(builder, message(schemas.apply(envelope.kind)), new Reader(envelope.raw));
+    return builder.build();
+  }
+
+  /**
+   * Reads a bare message.
+   *
+   * @throws ProtobufException if the bytes are no message of this schema
+   */
+  public static JsonObject decodeMessage(Schema schema, byte[] bytes) {
+    JsonObject.Builder builder = JsonObject.builder();
+    read(builder, message(schema), new Reader(bytes));
+    return builder.build();
+  }
+
+  private record Envelope(GroupVersionKind kind, byte[] raw) {}
+
+  private static Envelope envelope(byte[] bytes) {
+    if (!isEnveloped(bytes)) {
+      throw new ProtobufException("provided data does not appear to be a protobuf message");
+    }
+    String apiVersion = "";
+    String kind = "";
+    byte[] raw = {};
+    Reader reader = new Reader(bytes, 4, bytes.length);
+    while (reader.more()) {
+      int tag = reader.tag();
+      switch (tag >>> 3) {
+        case 1 -> {
+          Reader type = new Reader(reader.bytes());
+          while (type.more()) {
+            int inner = type.tag();
+            switch (inner >>> 3) {
+              case 1 -> apiVersion = type.text();
+              case 2 -> kind = type.text();
+              default -> type.skip(inner);
+            }
+          }
+        }
+        case 2 -> raw = reader.bytes();
+        default -> reader.skip(tag);
+      }
+    }
+    return new Envelope(GroupVersionKind.of(apiVersion, kind), raw);
+  }
+
+  private static Message message(Schema schema) {
+    Message known = MESSAGES.get(schema.name());
+    if (known != null) {
+      return known;
+    }
+    Message made = new Message(new TreeMap<>());
+    for (Field field : schema.fields().values()) {
+      if (field.number() > 0) {
+        place(made, field, numbers(field.number()));
+      }
+    }
+    MESSAGES.put(schema.name(), made);
+    return made;
+  }
+
+  /** The numbers of a field from the outside in; see {@link Field#number()}. */
+  private static List<Integer> numbers(int packed) {
+    List<Integer> numbers = new ArrayList<>();
+    for (int rest = packed; rest > 0; rest >>>= 10) {
+      numbers.addFirst(rest & 0x3ff);
+    }
+    return numbers;
+  }
+
+  private static void place(Message message, Field field, List<Integer> numbers) {
+    int first = numbers.getFirst();
+    if (numbers.size() == 1) {
+      message.parts.put(first, new Part(field, null));
+      return;
+    }
+    Part part = message.parts.get(first);
+    Message group = part == null || part.group == null ? new Message(new TreeMap<>()) : part.group;
+    message.parts.put(first, new Part(null, group));
+    place(group, field, numbers.subList(1, numbers.size()));
+  }
+
+  // Writing
+
+  private static void write(ByteArrayOutputStream out, Message message, JsonObject object) {
+    message.parts.forEach(
+        (number, part) -> {
+          if (part.group != null) {
+            var inner = new ByteArrayOutputStream();
+            write(inner, part.group, object);
+            bytes(out, number, inner.toByteArray());
+          } else if (part.field != null) {
+            JsonValue value = object.get(part.field.name()).orElse(JsonNull.NULL);
+            if (value != JsonNull.NULL) {
+              value(out, number, part.field.schema().get(), value);
+            }
+          }
+        });
+  }
+
+  private static void value(ByteArrayOutputStream out, int number, Schema schema, JsonValue value) {
+    if (value == JsonNull.NULL) {
+      bytes(out, number, new byte[0]); // a zero time inside a map
+      return;
+    }
+    switch (schema.type()) {
+      case OBJECT -> {
+        var inner = new ByteArrayOutputStream();
+        write(inner, message(schema), object(value));
+        bytes(out, number, inner.toByteArray());
+      }
+      case LIST -> {
+        if (schema.name().isEmpty()) {
+          array(value).items().forEach(item -> value(out, number, schema.item(), item));
+        } else {
+          var inner = new ByteArrayOutputStream();
+          array(value).items().forEach(item -> value(inner, 1, schema.item(), item));
+          bytes(out, number, inner.toByteArray());
+        }
+      }
+      case MAP -> {
+        JsonObject map = object(value);
+        for (String name : new TreeSet<>(map.names())) {
+          var entry = new ByteArrayOutputStream();
+          text(entry, 1, name);
+          value(entry, 2, schema.item(), map.get(name).orElseThrow());
+          bytes(out, number, entry.toByteArray());
+        }
+      }
+      case STRING -> text(out, number, string(value));
+      case BOOLEAN -> varint(out, number, value == JsonBoolean.TRUE ? 1 : 0);
+      case INTEGER -> varint(out, number, integer(value));
+      case NUMBER -> {
+        tag(out, number, FIXED64);
+        long bits =
+            Double.doubleToLongBits(
+                value instanceof JsonDecimal decimal ? decimal.value() : integer(value));
+        for (int i = 0; i < 8; i++) {
+          out.write((int) (bits >>> (8 * i)));
+        }
+      }
+      case BYTES -> bytes(out, number, Base64.getMimeDecoder().decode(string(value)));
+      case QUANTITY -> {
+        var inner = new ByteArrayOutputStream();
+        text(inner, 1, value instanceof JsonString text ? text.value() : value.toString());
+        bytes(out, number, inner.toByteArray());
+      }
+      case INT_OR_STRING -> {
+        var inner = new ByteArrayOutputStream();
+        boolean text = value instanceof JsonString;
+        varint(inner, 1, text ? 1 : 0);
+        varint(inner, 2, text ? 0 : integer(value));
+        text(inner, 3, text ? string(value) : "");
+        bytes(out, number, inner.toByteArray());
+      }
+      case TIME, MICRO_TIME -> {
+        Instant instant =
+            SchemaDecoder.instant(string(value))
+                .orElseThrow(() -> new ProtobufException("not a time: " + value));
+        var inner = new ByteArrayOutputStream();
+        varint(inner, 1, instant.getEpochSecond());
+        varint(inner, 2, instant.getNano());
+        bytes(out, number, inner.toByteArray());
+      }
+      case DURATION -> {
+        Duration duration =
+            GoDuration.find(string(value))
+                .orElseThrow(() -> new ProtobufException("not a duration: " + value));
+        var inner = new ByteArrayOutputStream();
+        varint(inner, 1, duration.toNanos());
+        bytes(out, number, inner.toByteArray());
+      }
+      case FIELDS_V1, RAW_EXTENSION -> {
+        var inner = new ByteArrayOutputStream();
+        bytes(inner, 1, Json.bytes(value));
+        bytes(out, number, inner.toByteArray());
+      }
+      case ANY -> bytes(out, number, any(schema, value));
+    }
+  }
+
+  /** The types of apiextensions whose JSON form is one of several. */
+  private static byte[] any(Schema schema, JsonValue value) {
+    var out = new ByteArrayOutputStream();
+    switch (simpleName(schema)) {
+      case "JSON" -> bytes(out, 1, Json.bytes(value));
+      case "JSONSchemaPropsOrBool" -> {
+        varint(out, 1, value == JsonBoolean.FALSE ? 0 : 1);
+        if (value instanceof JsonObject) {
+          value(out, 2, schema.item(), value);
+        }
+      }
+      case "JSONSchemaPropsOrArray" -> {
+        if (value instanceof JsonArray array) {
+          array.items().forEach(item -> value(out, 2, schema.item(), item));
+        } else {
+          value(out, 1, schema.item(), value);
+        }
+      }
+      case "JSONSchemaPropsOrStringArray" -> {
+        if (value instanceof JsonArray array) {
+          array.strings().forEach(text -> text(out, 2, text));
+        } else {
+          value(out, 1, schema.item(), value);
+        }
+      }
+      default -> throw new ProtobufException("no protobuf form known for " + schema.name());
+    }
+    return out.toByteArray();
+  }
+
+  private static String simpleName(Schema schema) {
+    return schema.name().substring(schema.name().lastIndexOf('.') + 1);
+  }
+
+  private static JsonObject object(JsonValue value) {
+    if (value instanceof JsonObject object) {
+      return object;
+    }
+    throw new ProtobufException("not an object: " + value);
+  }
+
+  private static JsonArray array(JsonValue value) {
+    if (value instanceof JsonArray array) {
+      return array;
+    }
+    throw new ProtobufException("not an array: " + value);
+  }
+
+  private static String string(JsonValue value) {
+    if (value instanceof JsonString text) {
+      return text.value();
+    }
+    throw new ProtobufException("not a string: " + value);
+  }
+
+  private static long integer(JsonValue value) {
+    if (value instanceof JsonInteger number) {
+      return number.value();
+    }
+    throw new ProtobufException("not an integer: " + value);
+  }
+
+  private static void tag(ByteArrayOutputStream out, int number, int wireType) {
+    raw(out, (long) number << 3 | wireType);
+  }
+
+  private static void varint(ByteArrayOutputStream out, int number, long value) {
+    tag(out, number, VARINT);
+    raw(out, value);
+  }
+
+  private static void raw(ByteArrayOutputStream out, long value) {
+    long rest = value;
+    while ((rest & ~0x7fL) != 0) {
+      out.write((int) (rest & 0x7f | 0x80));
+      rest >>>= 7;
+    }
+    out.write((int) rest);
+  }
+
+  private static void text(ByteArrayOutputStream out, int number, String text) {
+    bytes(out, number, text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  private static void bytes(ByteArrayOutputStream out, int number, byte[] bytes) {
+    tag(out, number, BYTES);
+    raw(out, bytes.length);
+    out.writeBytes(bytes);
+  }
+
+  // Reading
+
+  private static void read(JsonObject.Builder builder, Message message, Reader reader) {
+    Map<String, List<JsonValue>> lists = new java.util.LinkedHashMap<>();
+    Map<String, JsonObject.Builder> maps = new java.util.LinkedHashMap<>();
+    while (reader.more()) {
+      int tag = reader.tag();
+      Part part = message.parts.get(tag >>> 3);
+      if (part == null) {
+        reader.skip(tag);
+      } else if (part.group != null) {
+        read(builder, part.group, new Reader(reader.bytes()));
+      } else if (part.field != null) {
+        Field field = part.field;
+        Schema schema = field.schema().get();
+        if (schema.type() == Type.LIST && schema.name().isEmpty()) {
+          List<JsonValue> items = lists.computeIfAbsent(field.name(), _ -> new ArrayList<>());
+          readItems(items, schema.item(), tag, reader);
+          builder.put(field.name(), JsonNull.NULL);
+        } else if (schema.type() == Type.MAP) {
+          readEntry(
+              maps.computeIfAbsent(field.name(), _ -> JsonObject.builder()),
+              schema.item(),
+              new Reader(reader.bytes()));
+          builder.put(field.name(), JsonNull.NULL);
+        } else {
+          read(schema, tag, reader)
+              .filter(value -> !value.equals(JsonString.EMPTY) || isMeaningfulWhenEmpty(field))
+              .ifPresent(value -> builder.put(field.name(), value));
+        }
+      }
+    }
+    lists.forEach((name, items) -> builder.put(name, new JsonArray(items)));
+    maps.forEach((name, entries) -> builder.put(name, entries.build()));
+  }
+
+  /** Texts that are pointers in Go and for which empty differs from absent. */
+  private static boolean isMeaningfulWhenEmpty(Field field) {
+    return switch (field.name()) {
+      case "storageClassName", "volumeAttributesClassName", "ingressClassName" -> true;
+      default -> field.defaultValue().filter(JsonString.EMPTY::equals).isPresent();
+    };
+  }
+
+  private static void readItems(List<JsonValue> items, Schema item, int tag, Reader reader) {
+    boolean packed =
+        (tag & 7) == BYTES && (item.type() == Type.INTEGER || item.type() == Type.BOOLEAN);
+    if (!packed) {
+      items.add(read(item, tag, reader).orElse(JsonNull.NULL));
+      return;
+    }
+    Reader inner = new Reader(reader.bytes());
+    while (inner.more()) {
+      items.add(read(item, VARINT, inner).orElseThrow());
+    }
+  }
+
+  private static void readEntry(JsonObject.Builder map, Schema item, Reader reader) {
+    String name = "";
+    JsonValue value = emptyEntry(item);
+    while (reader.more()) {
+      int tag = reader.tag();
+      switch (tag >>> 3) {
+        case 1 -> name = reader.text();
+        case 2 -> value = read(item, tag, reader).orElse(value);
+        default -> reader.skip(tag);
+      }
+    }
+    map.put(name, value);
+  }
+
+  private static JsonValue emptyEntry(Schema item) {
+    return switch (item.type()) {
+      case STRING, BYTES -> JsonString.EMPTY;
+      case BOOLEAN -> JsonBoolean.FALSE;
+      case INTEGER, NUMBER, INT_OR_STRING -> new JsonInteger(0);
+      case QUANTITY -> new JsonString("0");
+      case LIST -> JsonArray.EMPTY;
+      case TIME, MICRO_TIME -> JsonNull.NULL;
+      default -> JsonObject.EMPTY;
+    };
+  }
+
+  /** One value; empty where the message stands for no value (a zero time). */
+  private static Optional<JsonValue> read(Schema schema, int tag, Reader reader) {
+    return switch (schema.type()) {
+      case OBJECT -> {
+        JsonObject.Builder builder = JsonObject.builder();
+        read(builder, message(schema), new Reader(reader.bytes()));
+        yield Optional.of(builder.build());
+      }
+      case LIST -> {
+        List<JsonValue> items = new ArrayList<>();
+        Reader inner = new Reader(reader.bytes());
+        while (inner.more()) {
+          int item = inner.tag();
+          if (item >>> 3 == 1) {
+            readItems(items, schema.item(), item, inner);
+          } else {
+            inner.skip(item);
+          }
+        }
+        yield Optional.of(new JsonArray(items));
+      }
+      case STRING -> Optional.of(new JsonString(reader.text()));
+      case BOOLEAN -> Optional.of(JsonBoolean.of(reader.varint() != 0));
+      case INTEGER -> {
+        long value = reader.varint();
+        yield Optional.of(
+            new JsonInteger(schema.rules().format().equals("int32") ? (int) value : value));
+      }
+      case NUMBER -> Optional.of(new JsonDecimal(Double.longBitsToDouble(reader.fixed(8))));
+      case BYTES -> Optional.of(new JsonString(Base64.getEncoder().encodeToString(reader.bytes())));
+      case QUANTITY -> Optional.of(new JsonString(Scalars.read(reader.bytes()).text1OrZero()));
+      case INT_OR_STRING -> {
+        Scalars scalars = Scalars.read(reader.bytes());
+        yield Optional.of(
+            scalars.one == 1 ? new JsonString(scalars.text3) : new JsonInteger((int) scalars.two));
+      }
+      case TIME, MICRO_TIME -> {
+        Scalars scalars = Scalars.read(reader.bytes());
+        yield scalars.one == 0 && scalars.two == 0
+            ? Optional.empty()
+            : Optional.of(
+                new JsonString(
+                    SchemaDecoder.timeText(
+                        Instant.ofEpochSecond(scalars.one, scalars.two),
+                        schema.type() == Type.MICRO_TIME)));
+      }
+      case DURATION ->
+          Optional.of(
+              new JsonString(
+                  GoDuration.format(Duration.ofNanos(Scalars.read(reader.bytes()).one))));
+      case FIELDS_V1, RAW_EXTENSION -> {
+        byte[] raw = Scalars.read(reader.bytes()).bytes1;
+        yield raw.length == 0 ? Optional.empty() : Optional.of(Json.parse(raw));
+      }
+      case MAP -> throw new ProtobufException("a map inside a list or map has no protobuf form");
+      case ANY -> readAny(schema, tag, reader);
+    };
+  }
+
+  private static Optional<JsonValue> readAny(Schema schema, int tag, Reader reader) {
+    if ((tag & 7) != BYTES) {
+      throw new ProtobufException("wrong wire type for " + schema.name());
+    }
+    String name = simpleName(schema);
+    Reader inner = new Reader(reader.bytes());
+    JsonValue value = name.equals("JSONSchemaPropsOrBool") ? JsonBoolean.FALSE : JsonArray.EMPTY;
+    List<JsonValue> items = new ArrayList<>();
+    while (inner.more()) {
+      int field = inner.tag();
+      int number = field >>> 3;
+      if (name.equals("JSON")) {
+        return Optional.of(Json.parse(inner.bytes()));
+      } else if (name.equals("JSONSchemaPropsOrBool")) {
+        value =
+            number == 1
+                ? value instanceof JsonObject
+                    ? skipped(value, inner)
+                    : JsonBoolean.of(inner.varint() != 0)
+                : decodeMessage(schema.item(), inner.bytes());
+      } else if (number == 1) {
+        value = decodeMessage(schema.item(), inner.bytes());
+      } else if (name.equals("JSONSchemaPropsOrArray")) {
+        items.add(decodeMessage(schema.item(), inner.bytes()));
+      } else {
+        items.add(new JsonString(inner.text()));
+      }
+    }
+    return Optional.of(items.isEmpty() ? value : new JsonArray(items));
+  }
+
+  private static JsonValue skipped(JsonValue value, Reader reader) {
+    reader.varint();
+    return value;
+  }
+
+  /** The few scalars of the small messages with a JSON form of their own. */
+  private static final class Scalars {
+    long one;
+    long two;
+    byte[] bytes1 = {};
+    String text3 = "";
+
+    static Scalars read(byte[] bytes) {
+      Scalars scalars = new Scalars();
+      Reader reader = new Reader(bytes);
+      while (reader.more()) {
+        int tag = reader.tag();
+        int number = tag >>> 3;
+        if ((tag & 7) == VARINT && number == 1) {
+          scalars.one = reader.varint();
+        } else if ((tag & 7) == VARINT && number == 2) {
+          scalars.two = reader.varint();
+        } else if ((tag & 7) == BYTES && number == 1) {
+          scalars.bytes1 = reader.bytes();
+        } else if ((tag & 7) == BYTES && number == 3) {
+          scalars.text3 = reader.text();
+        } else {
+          reader.skip(tag);
+        }
+      }
+      return scalars;
+    }
+
+    String text1OrZero() {
+      return bytes1.length == 0 ? "0" : new String(bytes1, StandardCharsets.UTF_8);
+    }
+  }
+
+  /** Reads the wire format; every length is checked before it is believed. */
+  private static final class Reader {
+    private final byte[] bytes;
+    private int position;
+    private final int end;
+
+    Reader(byte[] bytes) {
+      this(bytes, 0, bytes.length);
+    }
+
+    Reader(byte[] bytes, int position, int end) {
+      this.bytes = bytes;
+      this.position = position;
+      this.end = end;
+    }
+
+    boolean more() {
+      return position < end;
+    }
+
+    int tag() {
+      return (int) varint();
+    }
+
+    long varint() {
+      long value = 0;
+      for (int shift = 0; shift < 64; shift += 7) {
+        if (position >= end) {
+          throw new ProtobufException("unexpected EOF");
+        }
+        byte next = bytes[position++];
+        value |= (long) (next & 0x7f) << shift;
+        if (next >= 0) {
+          return value;
+        }
+      }
+      throw new ProtobufException("proto: integer overflow");
+    }
+
+    long fixed(int width) {
+      if (end - position < width) {
+        throw new ProtobufException("unexpected EOF");
+      }
+      long value = 0;
+      for (int i = 0; i < width; i++) {
+        value |= (bytes[position++] & 0xffL) << (8 * i);
+      }
+      return value;
+    }
+
+    byte[] bytes() {
+      long length = varint();
+      if (length < 0 || length > end - position) {
+        throw new ProtobufException("unexpected EOF");
+      }
+      byte[] read = java.util.Arrays.copyOfRange(bytes, position, position + (int) length);
+      position += (int) length;
+      return read;
+    }
+
+    String text() {
+      return new String(bytes(), StandardCharsets.UTF_8);
+    }
+
+    void skip(int tag) {
+      switch (tag & 7) {
+        case VARINT -> varint();
+        case FIXED64 -> fixed(8);
+        case BYTES -> bytes();
+        case FIXED32 -> fixed(4);
+        default -> throw new ProtobufException("proto: illegal wireType " + (tag & 7));
+      }
+    }
+  }
+}
