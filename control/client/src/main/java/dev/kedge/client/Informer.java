@@ -27,7 +27,7 @@ public interface Informer {
   /** The objects of one namespace. */
   Collection<KubeObject> inNamespace(String namespace);
 
-  /** The objects whose controller owner has this uid. */
+  /** The objects whose controller owner has this uid; empty: those without a controller. */
   List<KubeObject> controlledBy(String ownerUid);
 
   /**

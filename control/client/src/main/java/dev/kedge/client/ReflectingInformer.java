@@ -250,9 +250,7 @@ final class ReflectingInformer implements Informer, AutoCloseable {
         drop(byController, ownerBefore, key);
       }
     }
-    if (!owner.isEmpty()) {
-      byController.computeIfAbsent(owner, _ -> new ConcurrentHashMap<>()).put(key, object);
-    }
+    byController.computeIfAbsent(owner, _ -> new ConcurrentHashMap<>()).put(key, object);
     return before;
   }
 

@@ -1,0 +1,49 @@
+package dev.kedge.controllers;
+
+import dev.kedge.reconcile.Controller;
+import dev.kedge.reconcile.Controllers;
+import java.util.List;
+
+/** All controllers of the control plane, one line each. */
+public final class ControllerSet implements AutoCloseable {
+  private final Controllers controllers;
+  private final Recorders recorders;
+
+  private ControllerSet(List<Controller> controllers, Recorders recorders) {
+    this.controllers = new Controllers(controllers);
+    this.recorders = recorders;
+  }
+
+  /** Makes every controller; none works before {@link #start}. */
+  public static ControllerSet all(ControllerContext context) {
+    Recorders recorders = new Recorders(context);
+    return new ControllerSet(
+        List.of(
+            SystemObjectsController.create(context),
+            NamespaceController.create(context),
+            ServiceAccountController.create(context),
+            ClusterRoleAggregationController.create(context),
+            DeploymentController.create(context, recorders),
+            ReplicaSetController.replicaSets(context, recorders),
+            ReplicaSetController.replicationControllers(context, recorders),
+            EndpointsController.create(context),
+            EndpointSliceController.create(context)),
+        recorders);
+  }
+
+  /** Starts all; each begins to work as soon as what it reads is synced. Returns at once. */
+  public void start() {
+    controllers.start();
+  }
+
+  /** The controllers in the order of their start. */
+  public List<Controller> controllers() {
+    return controllers.all();
+  }
+
+  @Override
+  public void close() {
+    controllers.close();
+    recorders.close();
+  }
+}
