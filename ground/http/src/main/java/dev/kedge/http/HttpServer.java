@@ -60,6 +60,7 @@ public final class HttpServer implements AutoCloseable {
       java.util.logging.Logger.getLogger("org.eclipse.jetty");
 
   static {
+    ReverseProxy.allowHost();
     if (LIBRARY.getLevel() == null) {
       LIBRARY.setLevel(java.util.logging.Level.WARNING);
     }

@@ -48,8 +48,15 @@ public final class ReverseProxy implements AutoCloseable {
       Set.of("content-length", "host", "expect", "http2-settings");
 
   static {
-    // Proxies pass the client's Host on; the JDK's client forbids that unless told otherwise, once,
-    // before its first use.
+    allowHost();
+  }
+
+  /**
+   * Proxies pass the client's Host on; the JDK's client forbids that unless told otherwise before
+   * its first use in the process. Programs that use it before a proxy say {@code
+   * -Djdk.httpclient.allowRestrictedHeaders=host}.
+   */
+  static void allowHost() {
     if (System.getProperty("jdk.httpclient.allowRestrictedHeaders") == null) {
       System.setProperty("jdk.httpclient.allowRestrictedHeaders", "host");
     }

@@ -1,0 +1,194 @@
+package dev.kedge.http;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.PrivateKey;
+import java.security.cert.CertificateEncodingException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Certificates and keys in PEM (RFC 7468) by the JDK alone: X.509 certificates, and private keys in
+ * PKCS #8, SEC 1 ({@code EC PRIVATE KEY}) and PKCS #1 ({@code RSA PRIVATE KEY}).
+ */
+public final class Pem {
+  private static final Pattern BLOCK =
+      Pattern.compile("-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \\1-----");
+  private static final HexFormat HEX = HexFormat.of();
+  private static final byte[] RSA_ALGORITHM = HEX.parseHex("300d06092a864886f70d0101010500");
+  private static final byte[] EC_OID = HEX.parseHex("06072a8648ce3d0201");
+  private static final byte[] P256 = HEX.parseHex("06082a8648ce3d030107");
+  private static final byte[] P384 = HEX.parseHex("06052b81040022");
+  private static final byte[] P521 = HEX.parseHex("06052b81040023");
+
+  private Pem() {}
+
+  /**
+   * Reads all certificates of a text, in order; other blocks are skipped.
+   *
+   * @throws IllegalArgumentException if there is none, or one is malformed
+   */
+  public static List<X509Certificate> certificates(String text) {
+    List<X509Certificate> all = new ArrayList<>();
+    Matcher matcher = BLOCK.matcher(text);
+    try {
+      CertificateFactory factory = CertificateFactory.getInstance("X.509");
+      while (matcher.find()) {
+        if (matcher.group(1).equals("CERTIFICATE")) {
+          all.add(
+              (X509Certificate)
+                  factory.generateCertificate(new ByteArrayInputStream(decode(matcher.group(2)))));
+        }
+      }
+    } catch (GeneralSecurityException e) {
+      throw new IllegalArgumentException("malformed certificate: " + e.getMessage(), e);
+    }
+    if (all.isEmpty()) {
+      throw new IllegalArgumentException("no CERTIFICATE block in the PEM text");
+    }
+    return all;
+  }
+
+  /**
+   * Reads the first private key of a text.
+   *
+   * @throws IllegalArgumentException if there is none, or it is malformed or encrypted
+   */
+  public static PrivateKey privateKey(String text) {
+    Matcher matcher = BLOCK.matcher(text);
+    while (matcher.find()) {
+      switch (matcher.group(1)) {
+        case "PRIVATE KEY":
+          return pkcs8(decode(matcher.group(2)));
+        case "EC PRIVATE KEY":
+          return pkcs8(wrapSec1(decode(matcher.group(2))));
+        case "RSA PRIVATE KEY":
+          return pkcs8(
+              sequence(HEX.parseHex("020100"), RSA_ALGORITHM, octets(decode(matcher.group(2)))));
+        case "ENCRYPTED PRIVATE KEY":
+          throw new IllegalArgumentException("the private key is encrypted: decrypt it first");
+        default:
+          break;
+      }
+    }
+    throw new IllegalArgumentException("no PRIVATE KEY block in the PEM text");
+  }
+
+  /**
+   * Reads a chain and its key.
+   *
+   * @throws IllegalArgumentException if one is missing or malformed, or they do not belong together
+   */
+  public static TlsIdentity identity(String certificates, String key) {
+    TlsIdentity identity = new TlsIdentity(certificates(certificates), privateKey(key));
+    String ofKey = identity.key().getAlgorithm();
+    String ofLeaf = identity.chain().getFirst().getPublicKey().getAlgorithm();
+    if (!ofKey.equals(ofLeaf)) {
+      throw new IllegalArgumentException(
+          "the certificate's key is " + ofLeaf + ", the private key is " + ofKey);
+    }
+    return identity;
+  }
+
+  /** Writes certificates. */
+  public static String encode(List<X509Certificate> certificates) {
+    StringBuilder out = new StringBuilder();
+    for (X509Certificate certificate : certificates) {
+      try {
+        out.append(encode("CERTIFICATE", certificate.getEncoded()));
+      } catch (CertificateEncodingException e) {
+        throw new IllegalArgumentException("malformed certificate", e);
+      }
+    }
+    return out.toString();
+  }
+
+  /** Writes a private key in PKCS #8. */
+  public static String encode(PrivateKey key) {
+    return encode("PRIVATE KEY", key.getEncoded());
+  }
+
+  private static String encode(String label, byte[] der) {
+    return "-----BEGIN "
+        + label
+        + "-----\n"
+        + Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(der)
+        + "\n-----END "
+        + label
+        + "-----\n";
+  }
+
+  private static byte[] decode(String base64) {
+    return Base64.getMimeDecoder().decode(base64.getBytes(US_ASCII));
+  }
+
+  private static PrivateKey pkcs8(byte[] der) {
+    GeneralSecurityException last = new GeneralSecurityException("unknown kind of key");
+    for (String algorithm : List.of("EC", "RSA", "EdDSA")) {
+      try {
+        return KeyFactory.getInstance(algorithm).generatePrivate(new PKCS8EncodedKeySpec(der));
+      } catch (GeneralSecurityException e) {
+        last = e;
+      }
+    }
+    throw new IllegalArgumentException("malformed private key: " + last.getMessage(), last);
+  }
+
+  /** SEC 1 names its curve itself in field 0, or not at all: then the key's length tells. */
+  private static byte[] wrapSec1(byte[] der) {
+    try {
+      int at = der[1] < 0 ? 2 + (der[1] & 0x7f) : 2;
+      at += 3; // version 1
+      if (der[at] != 4) {
+        throw new IllegalArgumentException("malformed EC private key");
+      }
+      int length = der[at + 1];
+      byte[] curve = length == 32 ? P256 : length == 48 ? P384 : P521;
+      at += 2 + length;
+      if (at + 2 < der.length && (der[at] & 0xff) == 0xa0) {
+        curve = Arrays.copyOfRange(der, at + 2, at + 2 + der[at + 1]);
+      }
+      return sequence(HEX.parseHex("020100"), sequence(EC_OID, curve), octets(der));
+    } catch (ArrayIndexOutOfBoundsException e) {
+      throw new IllegalArgumentException("malformed EC private key", e);
+    }
+  }
+
+  private static byte[] sequence(byte[]... parts) {
+    ByteArrayOutputStream content = new ByteArrayOutputStream();
+    for (byte[] part : parts) {
+      content.writeBytes(part);
+    }
+    return tagged(0x30, content.toByteArray());
+  }
+
+  private static byte[] octets(byte[] content) {
+    return tagged(4, content);
+  }
+
+  private static byte[] tagged(int tag, byte[] content) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    out.write(tag);
+    if (content.length < 128) {
+      out.write(content.length);
+    } else {
+      out.write(0x82);
+      out.write(content.length >> 8);
+      out.write(content.length);
+    }
+    out.writeBytes(content);
+    return out.toByteArray();
+  }
+}
