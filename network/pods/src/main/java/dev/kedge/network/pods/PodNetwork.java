@@ -110,20 +110,20 @@ public final class PodNetwork {
 
   private String rules() {
     return """
-        table ip kedge-pods {}
-        delete table ip kedge-pods
-        table ip kedge-pods {
-          chain forward {
-            type filter hook forward priority filter; policy accept;
-            ip saddr %1$s accept
-            ip daddr %1$s accept
-          }
-          chain postrouting {
-            type nat hook postrouting priority srcnat + 10; policy accept;
-            ip saddr %1$s ip daddr != { %2$s, 224.0.0.0/4 } masquerade fully-random
-          }
-        }
-        """
+    table ip kedge-pods {}
+    delete table ip kedge-pods
+    table ip kedge-pods {
+      chain forward {
+        type filter hook forward priority filter; policy accept;
+        ip saddr %1$s accept
+        ip daddr %1$s accept
+      }
+      chain postrouting {
+        type nat hook postrouting priority srcnat + 10; policy accept;
+        ip saddr %1$s ip daddr != { %2$s, 224.0.0.0/4 } masquerade fully-random
+      }
+    }
+    """
         .formatted(settings.nodeCidr(), settings.clusterCidr());
   }
 

@@ -45,7 +45,9 @@ class PodNetworkTest {
   void startingAgainChangesNothingAndRemovingLeavesNothing() throws Exception {
     lab.node()
         .require(
-            "add table ip filter\nadd chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }\n",
+            "add table ip filter\n"
+                + "add chain ip filter FORWARD { type filter hook forward priority 0; policy drop;"
+                + " }\n",
             "nft",
             "-f",
             "-");
