@@ -150,6 +150,12 @@ final class Deletes {
     StoredKind kind = served.stored();
     KubeObject old = current.stored();
     List<String> finalizers = garbageCollection(kind, old, options);
+    if (kind.type().groupResource().equals("customresourcedefinitions.apiextensions.k8s.io")
+        && !old.deleting()
+        && !finalizers.contains(CustomResources.CLEANUP)) {
+      finalizers = new ArrayList<>(finalizers);
+      finalizers.add(CustomResources.CLEANUP);
+    }
     boolean finalizersChange = !Set.copyOf(finalizers).equals(Set.copyOf(old.finalizers()));
     Marked marked = mark(kind, old, options);
     boolean namespace = kind.type().groupResource().equals("namespaces");

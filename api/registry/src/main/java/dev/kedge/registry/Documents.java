@@ -3,14 +3,13 @@ package dev.kedge.registry;
 import dev.kedge.builtin.BuiltinSchemas;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.Json;
-import dev.kedge.model.JsonArray;
-import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
-import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Schema;
+import dev.kedge.model.SchemaDecoder;
+import dev.kedge.model.SchemaValidator;
 import dev.kedge.model.Status.Cause;
 import dev.kedge.registry.Registry.FieldValidation;
 import dev.kedge.registry.Registry.WriteOptions;
@@ -54,26 +53,21 @@ final class Documents {
               + type.apiVersion()
               + ")");
     }
-    JsonObject full = withKind(type, body);
-    List<String> unknown = new ArrayList<>();
-    JsonObject fitting;
-    try {
-      fitting = fit(info.schema(), full, unknown);
-    } catch (Misfit e) {
-      throw ApiException.badRequest(cannotBeHandled(type, e.getMessage()));
-    }
-    List<String> faults = faults(unknown, options.duplicateFields());
+    SchemaDecoder.Decoded decoded = fit(info, withKind(type, body));
+    List<String> faults =
+        SchemaDecoder.fieldFaults(decoded.unknownFields(), options.duplicateFields());
     List<String> warnings = new ArrayList<>();
     if (!faults.isEmpty()) {
       if (options.fieldValidation() == FieldValidation.STRICT) {
-        throw ApiException.badRequest(
-            cannotBeHandled(type, "strict decoding error: " + String.join(", ", faults)));
+        throw SchemaDecoder.strictFault(
+            type.groupVersionKind(), decoded.unknownFields(), options.duplicateFields());
       }
       if (options.fieldValidation() == FieldValidation.WARN) {
         warnings.addAll(faults);
       }
     }
-    return new Decoded(new KubeObject(defaulted(info.schema(), fitting)), warnings);
+    return new Decoded(
+        new KubeObject(SchemaDecoder.withDefaults(info.schema(), decoded.object())), warnings);
   }
 
   /**
@@ -82,14 +76,14 @@ final class Documents {
    * @throws ApiException 422 as upstream has it if it does not fit
    */
   static Decoded decodePatched(ResourceInfo info, JsonObject patched, WriteOptions options) {
-    List<String> unknown = new ArrayList<>();
-    JsonObject fitting;
+    SchemaDecoder.Decoded decoded;
     try {
-      fitting = fit(info.schema(), withKind(info.type(), patched), unknown);
-    } catch (Misfit e) {
-      throw invalidPatch(patched, String.valueOf(e.getMessage()));
+      decoded = fit(info, withKind(info.type(), patched));
+    } catch (ApiException e) {
+      throw invalidPatch(patched, e.status().message());
     }
-    List<String> faults = faults(unknown, options.duplicateFields());
+    List<String> faults =
+        SchemaDecoder.fieldFaults(decoded.unknownFields(), options.duplicateFields());
     List<String> warnings = new ArrayList<>();
     if (!faults.isEmpty()) {
       if (options.fieldValidation() == FieldValidation.STRICT) {
@@ -99,21 +93,18 @@ final class Documents {
         warnings.addAll(faults);
       }
     }
-    return new Decoded(new KubeObject(defaulted(info.schema(), fitting)), warnings);
+    return new Decoded(
+        new KubeObject(SchemaDecoder.withDefaults(info.schema(), decoded.object())), warnings);
   }
 
   /** What an apply made, with defaults. */
   static JsonObject completed(ResourceInfo info, JsonObject applied) {
-    try {
-      return defaulted(info.schema(), fit(info.schema(), applied, new ArrayList<>()));
-    } catch (Misfit e) {
-      throw ApiException.badRequest(cannotBeHandled(info.type(), e.getMessage()));
-    }
+    return SchemaDecoder.withDefaults(info.schema(), fit(info, applied).object());
   }
 
   /** For applies, whose unknown fields the merge itself refuses. */
   static void requireNoDuplicates(WriteOptions options, List<String> warnings) {
-    List<String> faults = faults(List.of(), options.duplicateFields());
+    List<String> faults = SchemaDecoder.fieldFaults(List.of(), options.duplicateFields());
     if (faults.isEmpty()) {
       return;
     }
@@ -125,19 +116,36 @@ final class Documents {
     }
   }
 
+  private static SchemaDecoder.Decoded fit(ResourceInfo info, JsonObject document) {
+    return info.custom()
+        ? SchemaDecoder.prune(info.schema(), info.type().groupVersionKind(), document)
+        : SchemaDecoder.decode(info.schema(), info.type().groupVersionKind(), document);
+  }
+
   /** The schema of a built-in kind. */
   static Schema builtin(ResourceType type) {
     return BuiltinSchemas.ofKind(type.groupVersionKind());
   }
 
-  /** Faults of a document by its schema. */
-  static List<Cause> validate(StoredKind kind, KubeObject object) {
-    return List.of();
+  /** The schema of every object's metadata. */
+  static Schema objectMeta() {
+    return BuiltinSchemas.definition("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
   }
 
-  /** Faults of a changed document by its schema. */
-  static List<Cause> validateUpdate(StoredKind kind, KubeObject object, KubeObject old) {
-    return List.of();
+  /** Faults of a custom resource by its schema; those of built-in kinds are their strategies'. */
+  static List<Cause> validate(ResourceInfo info, KubeObject object) {
+    return info.custom() ? SchemaValidator.validate(info.schema(), object.json()) : List.of();
+  }
+
+  /** Faults of a changed document by its schema, but for those that it had before. */
+  static List<Cause> validateUpdate(ResourceInfo info, KubeObject object, KubeObject old) {
+    List<Cause> causes = validate(info, object);
+    if (causes.isEmpty()) {
+      return causes;
+    }
+    List<Cause> added = new ArrayList<>(causes);
+    added.removeAll(validate(info, old));
+    return added;
   }
 
   private static JsonObject withKind(ResourceType type, JsonObject body) {
@@ -160,135 +168,7 @@ final class Documents {
                 "patch")));
   }
 
-  private static String cannotBeHandled(
-      ResourceType type, @org.jspecify.annotations.Nullable String why) {
-    return type.kind()
-        + " in version \""
-        + type.version()
-        + "\" cannot be handled as a "
-        + type.kind()
-        + ": "
-        + why;
-  }
-
   private static String version(String apiVersion) {
     return apiVersion.substring(apiVersion.indexOf('/') + 1);
-  }
-
-  private static List<String> faults(List<String> unknown, List<String> duplicates) {
-    List<String> faults = new ArrayList<>();
-    unknown.forEach(field -> faults.add("unknown field \"" + field + "\""));
-    duplicates.forEach(field -> faults.add("duplicate field \"" + field + "\""));
-    return faults;
-  }
-
-  private static final class Misfit extends Exception {
-    Misfit(String message) {
-      super(message, null, false, false);
-    }
-  }
-
-  private static JsonObject fit(Schema schema, JsonObject object, List<String> unknown)
-      throws Misfit {
-    return (JsonObject) fit(schema, object, "", unknown);
-  }
-
-  private static JsonValue fit(Schema schema, JsonValue value, String path, List<String> unknown)
-      throws Misfit {
-    switch (schema.type()) {
-      case OBJECT -> {
-        if (!(value instanceof JsonObject object)) {
-          throw new Misfit(
-              "json: cannot unmarshal " + value.typeName() + " into Go struct field " + path);
-        }
-        JsonObject.Builder fitting = JsonObject.builder();
-        for (int i = 0; i < object.size(); i++) {
-          String name = object.nameAt(i);
-          String at = path.isEmpty() ? name : path + "." + name;
-          var field = schema.field(name);
-          if (field.isPresent()) {
-            if (object.valueAt(i) != JsonNull.NULL) {
-              fitting.put(name, fit(field.get().schema().get(), object.valueAt(i), at, unknown));
-            }
-          } else {
-            unknown.add(at);
-          }
-        }
-        return fitting.build();
-      }
-      case MAP -> {
-        if (!(value instanceof JsonObject object)) {
-          throw new Misfit(
-              "json: cannot unmarshal " + value.typeName() + " into Go struct field " + path);
-        }
-        JsonObject.Builder fitting = JsonObject.builder();
-        for (int i = 0; i < object.size(); i++) {
-          fitting.put(
-              object.nameAt(i),
-              fit(schema.item(), object.valueAt(i), path + "." + object.nameAt(i), unknown));
-        }
-        return fitting.build();
-      }
-      case LIST -> {
-        if (!(value instanceof JsonArray array)) {
-          throw new Misfit(
-              "json: cannot unmarshal " + value.typeName() + " into Go struct field " + path);
-        }
-        List<JsonValue> items = new ArrayList<>();
-        for (int i = 0; i < array.size(); i++) {
-          items.add(fit(schema.item(), array.items().get(i), path + "[" + i + "]", unknown));
-        }
-        return new JsonArray(items);
-      }
-      case STRING -> {
-        if (!(value instanceof JsonString)) {
-          throw new Misfit(
-              "json: cannot unmarshal "
-                  + value.typeName()
-                  + " into Go struct field "
-                  + path
-                  + " of type string");
-        }
-        return value;
-      }
-      default -> {
-        return value;
-      }
-    }
-  }
-
-  private static JsonObject defaulted(Schema schema, JsonObject object) {
-    return (JsonObject) defaulted(schema, (JsonValue) object);
-  }
-
-  private static JsonValue defaulted(Schema schema, JsonValue value) {
-    return switch (value) {
-      case JsonObject object when schema.type() == Schema.Type.OBJECT -> {
-        JsonObject result = object;
-        for (Schema.Field field : schema.fields().values()) {
-          if (object.has(field.name())) {
-            JsonValue child = object.get(field.name()).orElseThrow();
-            JsonValue changed = defaulted(field.schema().get(), child);
-            if (changed != child) {
-              result = result.with(field.name(), changed);
-            }
-          } else if (field.defaultValue().isPresent()) {
-            result = result.with(field.name(), field.defaultValue().get());
-          }
-        }
-        yield result;
-      }
-      case JsonObject object when schema.type() == Schema.Type.MAP -> {
-        JsonObject result = object;
-        for (String name : object.names()) {
-          result = result.with(name, defaulted(schema.item(), object.get(name).orElseThrow()));
-        }
-        yield result;
-      }
-      case JsonArray array when schema.type() == Schema.Type.LIST ->
-          new JsonArray(
-              array.items().stream().map(item -> defaulted(schema.item(), item)).toList());
-      default -> value;
-    };
   }
 }

@@ -12,8 +12,8 @@ import dev.kedge.registry.Writes.Proposed;
 import dev.kedge.store.Store;
 import dev.kedge.store.Store.WriteResult;
 import dev.kedge.store.cache.Item;
-import dev.kedge.store.cache.ResourceVersions;
 import dev.kedge.store.cache.Selection;
+import dev.kedge.store.cache.WatchCache;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.List;
@@ -59,12 +59,12 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     this.catalogs = new CatalogHolder(store);
     this.objects = new StoredObjects();
     this.network = new ServiceNetwork(settings.serviceRange());
-    this.customResources = new CustomResources(catalogs, objects, clock);
+    this.patches = new Patches(clock);
+    this.scales = new Scales(patches);
+    this.customResources = new CustomResources(catalogs, objects, scales, clock);
     List<WriteHook> hooks = List.of(network, customResources, new Namespaces());
     this.writes = new Writes(store, clock, admission, objects, hooks);
     this.deletes = new Deletes(store, clock, admission, writes, hooks);
-    this.patches = new Patches(clock);
-    this.scales = new Scales(writes, patches);
     this.pods = new PodOperations(writes, deletes, objects, identity, admission, clock);
     this.reviews = new Reviews(identity, settings.components());
     customResources.deleteWith(deletes, writes);
@@ -166,7 +166,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
   public Written update(Request request, JsonObject body, WriteOptions options) {
     Served served = served(request);
     if (request.subresource().equals("scale")) {
-      return scales.update(served, request, body, options);
+      return scales.update(writes, served, request, body, options);
     }
     Aspect aspect = aspect(request, "update");
     Documents.Decoded decoded = Documents.decode(served.info(), body, options);
@@ -219,7 +219,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
   public Written patch(Request request, PatchType type, JsonValue patch, WriteOptions options) {
     Served served = served(request);
     if (request.subresource().equals("scale")) {
-      return scales.patch(served, request, type, patch, options);
+      return scales.patch(writes, served, request, type, patch, options);
     }
     Aspect aspect = aspect(request, "patch");
     return writes.change(
@@ -353,32 +353,44 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
       if (kind.isEmpty()) {
         return Optional.empty();
       }
-      String key = kind.get().key(namespace, name);
       return kind.get()
           .cache()
-          .get(key, 0)
+          .get(kind.get().key(namespace, name), 0)
           .map(item -> StoredKind.served(item).tree())
-          .or(
-              () ->
-                  store
-                      .get(key)
-                      .map(
-                          entry ->
-                              KubeObject.parse(
-                                  ResourceVersions.splice(entry.value(), entry.revision()))));
+          .or(() -> findLatest(type, namespace, name));
     }
 
     @Override
     public List<KubeObject> list(ResourceType type, String namespace) {
+      return list(type, namespace, false);
+    }
+
+    @Override
+    public Optional<KubeObject> findLatest(ResourceType type, String namespace, String name) {
       return catalogs
           .current()
           .stored(type.groupResource())
-          .map(
-              kind ->
-                  kind.cache().list(Selection.ALL.inNamespace(namespace), 0, 0).items().stream()
-                      .map(item -> StoredKind.served(item).tree())
-                      .toList())
-          .orElse(List.of());
+          .flatMap(kind -> store.get(kind.key(namespace, name)))
+          .map(entry -> Writes.Current.of(entry).stored());
+    }
+
+    @Override
+    public List<KubeObject> listLatest(ResourceType type, String namespace) {
+      return list(type, namespace, true);
+    }
+
+    private List<KubeObject> list(ResourceType type, String namespace, boolean latest) {
+      Optional<StoredKind> kind = catalogs.current().stored(type.groupResource());
+      if (kind.isEmpty()) {
+        return List.of();
+      }
+      WatchCache cache = kind.get().cache();
+      return cache
+          .list(Selection.ALL.inNamespace(namespace), latest ? cache.latest() : 0, 0)
+          .items()
+          .stream()
+          .map(item -> StoredKind.served(item).tree())
+          .toList();
     }
 
     @Override

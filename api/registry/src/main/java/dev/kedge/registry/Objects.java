@@ -16,6 +16,12 @@ public interface Objects {
   /** The objects of a namespace (empty: of all), from the watch cache. */
   List<KubeObject> list(ResourceType type, String namespace);
 
+  /** The object as the store has it now: for decisions that a {@link #replace} builds on. */
+  Optional<KubeObject> findLatest(ResourceType type, String namespace, String name);
+
+  /** The objects of a namespace with every write that was acknowledged before the call. */
+  List<KubeObject> listLatest(ResourceType type, String namespace);
+
   /**
    * Replaces an object unless it has changed since it was read; nothing but the resource version is
    * touched.

@@ -208,7 +208,7 @@ final class PodOperations {
     DeleteOptions asked = deleteOptions(eviction.json().object("deleteOptions"), options.dryRun());
     KubeObject first =
         objects
-            .find(Resources.PODS, request.namespace(), request.name())
+            .findLatest(Resources.PODS, request.namespace(), request.name())
             .orElseThrow(() -> ApiException.notFound("", "pods", request.name()));
     Review review = review(Operation.CREATE, served, request, first, options.dryRun());
     for (AdmissionPlugin plugin : admission) {
@@ -217,13 +217,13 @@ final class PodOperations {
     while (true) {
       KubeObject pod =
           objects
-              .find(Resources.PODS, request.namespace(), request.name())
+              .findLatest(Resources.PODS, request.namespace(), request.name())
               .orElseThrow(() -> ApiException.notFound("", "pods", request.name()));
       if (mayGo(pod)) {
         return evicted(served, request, asked);
       }
       List<KubeObject> budgets =
-          objects.list(Resources.POD_DISRUPTION_BUDGETS, request.namespace()).stream()
+          objects.listLatest(Resources.POD_DISRUPTION_BUDGETS, request.namespace()).stream()
               .filter(budget -> covers(budget, pod))
               .toList();
       if (budgets.isEmpty()) {

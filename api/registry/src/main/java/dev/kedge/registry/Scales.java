@@ -22,7 +22,6 @@ import java.util.stream.Collectors;
 
 /** The scale subresource: an autoscaling/v1 Scale made of the object's own fields. Any thread. */
 final class Scales {
-  private final Writes writes;
   private final Patches patches;
   private final Map<String, Paths> custom = new ConcurrentHashMap<>();
 
@@ -39,8 +38,7 @@ final class Scales {
             List.of("spec", "selector"));
   }
 
-  Scales(Writes writes, Patches patches) {
-    this.writes = writes;
+  Scales(Patches patches) {
     this.patches = patches;
   }
 
@@ -65,7 +63,8 @@ final class Scales {
     return ServedObject.of(scale(served, served.converter().toServed(stored)));
   }
 
-  Written update(Served served, Request request, JsonObject body, WriteOptions options) {
+  Written update(
+      Writes writes, Served served, Request request, JsonObject body, WriteOptions options) {
     Documents.Decoded decoded = Documents.decode(scaleInfo(request), body, options);
     KubeObject scale = decoded.object();
     if (!scale.name().isEmpty() && !scale.name().equals(request.name())) {
@@ -77,6 +76,7 @@ final class Scales {
               + ")");
     }
     return write(
+        writes,
         served,
         request,
         options,
@@ -87,9 +87,15 @@ final class Scales {
   }
 
   Written patch(
-      Served served, Request request, PatchType type, JsonValue patch, WriteOptions options) {
+      Writes writes,
+      Served served,
+      Request request,
+      PatchType type,
+      JsonValue patch,
+      WriteOptions options) {
     ResourceInfo info = scaleInfo(request);
     return write(
+        writes,
         served,
         request,
         options,
@@ -113,7 +119,8 @@ final class Scales {
     KubeObject scale(KubeObject old, List<String> warnings);
   }
 
-  private Written write(Served served, Request request, WriteOptions options, ScaleChange change) {
+  private Written write(
+      Writes writes, Served served, Request request, WriteOptions options, ScaleChange change) {
     Written written =
         writes.change(
             new Change(

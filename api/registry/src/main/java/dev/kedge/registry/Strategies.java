@@ -7,6 +7,8 @@ final class Strategies {
   private Strategies() {}
 
   static Strategy of(GroupVersionKind kind) {
-    return Strategy.PLAIN;
+    return kind.kind().equals("CustomResourceDefinition")
+        ? new DefinitionStrategy()
+        : Strategy.PLAIN;
   }
 }

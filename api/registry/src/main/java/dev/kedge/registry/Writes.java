@@ -181,7 +181,7 @@ final class Writes {
         ready = hook.beforeCreate(kind, ready, options.dryRun(), rollback);
       }
       List<Cause> causes = new ArrayList<>(MetadataRules.validate(kind, ready));
-      causes.addAll(Documents.validate(kind, ready));
+      causes.addAll(Documents.validate(served.info(), ready));
       causes.addAll(kind.strategy().validate(ready));
       check(kind, ready, causes);
       Review review =
@@ -371,7 +371,7 @@ final class Writes {
                 warnings));
       }
       List<Cause> causes = new ArrayList<>(MetadataRules.validateUpdate(kind, stored, oldStored));
-      causes.addAll(Documents.validateUpdate(kind, stored, oldStored));
+      causes.addAll(Documents.validateUpdate(served.info(), stored, oldStored));
       if (change.aspect() == Aspect.MAIN) {
         causes.addAll(kind.strategy().validate(stored));
       }

@@ -1,0 +1,190 @@
+package dev.kedge.registry;
+
+import static dev.kedge.registry.Cluster.CONFIG_MAPS;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.kedge.model.ApiException;
+import dev.kedge.model.Json;
+import dev.kedge.model.KubeObject;
+import dev.kedge.model.Resources;
+import dev.kedge.registry.Registry.PatchType;
+import dev.kedge.registry.Registry.WriteOptions;
+import dev.kedge.registry.Registry.Written;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** The four kinds of patches, applies with their owners, status and scale. */
+class PatchesTest {
+  private static final String DEPLOYMENT =
+      """
+      {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: default}, spec: {replicas: 2,
+       selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}},
+       spec: {containers: [{name: nginx, image: "nginx:1"}]}}}}
+      """;
+
+  private Cluster cluster;
+
+  @BeforeEach
+  void start() {
+    cluster = new Cluster().withDefaults();
+  }
+
+  @AfterEach
+  void stop() {
+    cluster.close();
+  }
+
+  private KubeObject patchMap(PatchType type, String patch) {
+    return cluster.patch(CONFIG_MAPS, "default", "one", type, patch);
+  }
+
+  @Test
+  void patchesByJsonAndMerge() {
+    cluster.create("{kind: ConfigMap, metadata: {name: one, namespace: default}, data: {a: x}}");
+    patchMap(PatchType.MERGE, "{\"data\":{\"b\":\"y\",\"a\":null}}");
+    KubeObject patched =
+        patchMap(PatchType.JSON, "[{\"op\":\"add\",\"path\":\"/data/c\",\"value\":\"z\"}]");
+    assertThat(patched.json().map("data")).containsOnlyKeys("b", "c");
+    assertThatThrownBy(
+            () ->
+                patchMap(
+                    PatchType.JSON, "[{\"op\":\"test\",\"path\":\"/data/c\",\"value\":\"q\"}]"))
+        .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.code()).isEqualTo(422));
+    assertThatThrownBy(
+            () -> patchMap(PatchType.MERGE, "{\"metadata\":{\"resourceVersion\":\"1\"}}"))
+        .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.code()).isEqualTo(409));
+    long before = cluster.store.currentRevision();
+    patchMap(PatchType.MERGE, "{\"data\":{\"b\":\"y\"}}");
+    assertThat(cluster.store.currentRevision()).isEqualTo(before);
+  }
+
+  @Test
+  void mergesListsByKey() {
+    cluster.create(DEPLOYMENT);
+    KubeObject patched =
+        cluster.patch(
+            Resources.DEPLOYMENTS,
+            "default",
+            "web",
+            PatchType.STRATEGIC,
+            """
+            {"spec":{"template":{"spec":{"containers":[{"name":"side","image":"busybox"}]}}}}
+            """);
+    assertThat(patched.json().objects("spec", "template", "spec", "containers"))
+        .extracting(container -> container.text("name"))
+        .containsExactlyInAnyOrder("nginx", "side");
+    assertThat(patched.generation()).isEqualTo(2);
+  }
+
+  @Test
+  void concurrentPatchesAllCount() throws Exception {
+    cluster.create("{kind: ConfigMap, metadata: {name: one, namespace: default}, data: {a: x}}");
+    CountDownLatch go = new CountDownLatch(1);
+    try (ExecutorService pool = Executors.newVirtualThreadPerTaskExecutor()) {
+      List<Future<KubeObject>> all =
+          java.util.stream.IntStream.range(0, 4)
+              .mapToObj(
+                  i ->
+                      pool.submit(
+                          () -> {
+                            go.await();
+                            return patchMap(PatchType.MERGE, "{\"data\":{\"k" + i + "\":\"v\"}}");
+                          }))
+              .toList();
+      go.countDown();
+      for (Future<KubeObject> one : all) {
+        one.get();
+      }
+    }
+    assertThat(cluster.get(CONFIG_MAPS, "default", "one").json().map("data")).hasSize(5);
+  }
+
+  private Written apply(String manager, boolean force, String config) {
+    return cluster.registry.patch(
+        cluster.request(CONFIG_MAPS, "default", "one", ""),
+        PatchType.APPLY,
+        Json.parse(config),
+        new WriteOptions(manager, force, false, Registry.FieldValidation.STRICT, List.of()));
+  }
+
+  @Test
+  void appliesByOwner() {
+    String config =
+        "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"one\"},\"data\":{\"a\":\"%s\"}}";
+    Written first = apply("alice", false, config.formatted("x"));
+    assertThat(first.created()).isTrue();
+    assertThat(first.object().tree().metadata().objects("managedFields"))
+        .singleElement()
+        .satisfies(
+            entry -> {
+              assertThat(entry.text("manager")).isEqualTo("alice");
+              assertThat(entry.text("operation")).isEqualTo("Apply");
+            });
+    long before = cluster.store.currentRevision();
+    assertThat(apply("alice", false, config.formatted("x")).created()).isFalse();
+    assertThat(cluster.store.currentRevision()).isEqualTo(before);
+    assertThatThrownBy(() -> apply("bob", false, config.formatted("y")))
+        .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.code()).isEqualTo(409))
+        .hasMessage("Apply failed with 1 conflict: conflict with \"alice\": .data.a");
+    assertThat(apply("bob", true, config.formatted("y")).object().tree().json().text("data", "a"))
+        .isEqualTo("y");
+  }
+
+  @Test
+  void statusAndSpecAreApart() {
+    KubeObject made = cluster.create(DEPLOYMENT);
+    assertThat(made.generation()).isEqualTo(1);
+    KubeObject both =
+        made.withPath(List.of("spec", "replicas"), 5).withPath(List.of("status", "replicas"), 3);
+    KubeObject reported = cluster.update(both, "status");
+    assertThat(reported.json().integer("spec", "replicas")).isEqualTo(2);
+    assertThat(reported.json().integer("status", "replicas")).isEqualTo(3);
+    assertThat(reported.generation()).isEqualTo(1);
+    KubeObject asked =
+        cluster.update(
+            reported
+                .withPath(List.of("spec", "replicas"), 5)
+                .withPath(List.of("status", "replicas"), 9));
+    assertThat(asked.json().integer("spec", "replicas")).isEqualTo(5);
+    assertThat(asked.json().integer("status", "replicas")).isEqualTo(3);
+    assertThat(asked.generation()).isEqualTo(2);
+    assertThat(asked.metadata().objects("managedFields"))
+        .extracting(entry -> entry.text("subresource"))
+        .contains("status", "");
+  }
+
+  @Test
+  void scales() {
+    cluster.create(DEPLOYMENT);
+    KubeObject scale =
+        cluster
+            .registry
+            .get(
+                cluster.request(Resources.DEPLOYMENTS, "default", "web", "scale"),
+                Registry.GetOptions.LATEST)
+            .tree();
+    assertThat(scale.kind()).isEqualTo("Scale");
+    assertThat(scale.json().integer("spec", "replicas")).isEqualTo(2);
+    assertThat(scale.json().text("status", "selector")).isEqualTo("app=web");
+    KubeObject patched =
+        cluster.patch(
+            Resources.DEPLOYMENTS,
+            "default",
+            "web",
+            "scale",
+            PatchType.MERGE,
+            "{\"spec\":{\"replicas\":4}}",
+            "kubectl");
+    assertThat(patched.json().integer("spec", "replicas")).isEqualTo(4);
+    assertThat(
+            cluster.get(Resources.DEPLOYMENTS, "default", "web").json().integer("spec", "replicas"))
+        .isEqualTo(4);
+  }
+}
