@@ -85,6 +85,7 @@ public final class Generator {
   private final Models models = new Models();
   private final Map<String, Definition> definitions = new LinkedHashMap<>();
   private final Map<String, List<Inline>> inlines = new LinkedHashMap<>();
+  private final Map<String, Set<String>> requiredByModel = new LinkedHashMap<>();
   private final Set<String> withoutModel = new TreeSet<>();
 
   private Generator() {}
@@ -164,6 +165,12 @@ public final class Generator {
       }
     }
     List.copyOf(inlines.keySet()).forEach(this::expand);
+    // A model lists the fields of what it inlines as its own.
+    requiredByModel.forEach(
+        (name, required) ->
+            definition(name)
+                .fields
+                .forEach(field -> field.required = required.contains(field.name)));
   }
 
   static String definitionName(String message) {
@@ -219,6 +226,8 @@ public final class Generator {
             message.getFields().stream().map(FieldDescriptor::getName).toList());
     if (model == null) {
       withoutModel.add(definition.name);
+    } else {
+      requiredByModel.put(definition.name, model.required());
     }
     if (model == null
         ? assumeTypeMeta(message)
@@ -252,7 +261,6 @@ public final class Generator {
       List<String> comment = comments.ofField(message.getFullName(), field.getNumber());
       Field made =
           new Field(jsonName, field.getNumber(), type(field), Comments.description(comment));
-      made.required = model != null && model.required().contains(jsonName);
       mark(made, comment);
       definition.fields.add(made);
     }

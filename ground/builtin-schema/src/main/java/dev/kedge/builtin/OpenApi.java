@@ -1,0 +1,853 @@
+package dev.kedge.builtin;
+
+import dev.kedge.builtin.BuiltinResource.Subresource;
+import dev.kedge.model.GroupVersionKind;
+import dev.kedge.model.JsonArray;
+import dev.kedge.model.JsonObject;
+import dev.kedge.model.ResourceType;
+import dev.kedge.model.Schema;
+import dev.kedge.model.Schema.Field;
+import dev.kedge.model.Schema.ListType;
+import dev.kedge.model.Schema.Rules;
+import dev.kedge.model.Schema.Treatment;
+import dev.kedge.model.Schema.Type;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * Renders the OpenAPI documents of what is served: one v3 document per group and version ({@code
+ * /openapi/v3/apis/apps/v1}) and the v2 document of everything ({@code /openapi/v2}). They are made
+ * anew with every call, so callers keep them. One call, one thread.
+ */
+public final class OpenApi {
+  private static final String META = "io.k8s.apimachinery.pkg.apis.meta.v1.";
+  private static final List<String> PRODUCED =
+      List.of("application/json", "application/yaml", "application/vnd.kubernetes.protobuf");
+  private static final List<String> PATCHES =
+      List.of(
+          "application/json-patch+json",
+          "application/merge-patch+json",
+          "application/strategic-merge-patch+json",
+          "application/apply-patch+yaml");
+
+  private final boolean v3;
+  private final Descriptions descriptions = new Descriptions();
+  private final Map<String, JsonObject> definitions = new TreeMap<>();
+  private final Map<String, Set<GroupVersionKind>> kinds = new LinkedHashMap<>();
+  private final Map<String, Set<GroupVersionKind>> builtinKinds = new LinkedHashMap<>();
+  private final Set<String> asked = new HashSet<>();
+  private final Deque<Schema> waiting = new ArrayDeque<>();
+
+  private OpenApi(boolean v3) {
+    this.v3 = v3;
+    for (BuiltinResource resource : BuiltinResources.all()) {
+      GroupVersionKind kind = resource.type().groupVersionKind();
+      builtinKinds.put(name(kind), Set.of(kind));
+    }
+  }
+
+  /**
+   * A served resource.
+   *
+   * @param schema of its documents, from {@link BuiltinSchemas} or from a CustomResourceDefinition
+   */
+  public record Resource(
+      ResourceType type, Set<String> verbs, List<Subresource> subresources, Schema schema) {
+    public Resource {
+      verbs = Set.copyOf(verbs);
+      subresources = List.copyOf(subresources);
+    }
+
+    /** A built-in resource. */
+    public static Resource of(BuiltinResource resource) {
+      return new Resource(
+          resource.type(), resource.verbs(), resource.subresources(), resource.schema());
+    }
+  }
+
+  /** The v3 document of one group and version; {@code resources} are those of it. */
+  public static JsonObject v3(String group, String version, List<Resource> resources) {
+    OpenApi api = new OpenApi(true);
+    JsonObject paths = api.paths(resources);
+    JsonObject discovery = api.discovery(group, version);
+    api.define(resources);
+    String root =
+        group.isEmpty() ? "/api/" + version + "/" : "/apis/" + group + "/" + version + "/";
+    JsonObject.Builder all = JsonObject.builder();
+    all.put(root, discovery);
+    all.putAll(paths);
+    return JsonObject.of(
+        "openapi",
+        "3.0.0",
+        "info",
+        JsonObject.of("title", "Kubernetes", "version", "v1.36.0"),
+        "paths",
+        all.build(),
+        "components",
+        JsonObject.of(
+            "schemas", JsonObject.builder().putAll(object(api.definitions)).build(),
+            "securitySchemes", securitySchemes()));
+  }
+
+  /** The v2 (swagger) document of everything served. */
+  public static JsonObject v2(List<Resource> resources) {
+    OpenApi api = new OpenApi(false);
+    JsonObject paths = api.paths(resources);
+    api.define(resources);
+    return JsonObject.of(
+        "swagger",
+        "2.0",
+        "info",
+        JsonObject.of("title", "Kubernetes", "version", "v1.36.0"),
+        "paths",
+        paths,
+        "definitions",
+        object(api.definitions),
+        "securityDefinitions",
+        securitySchemes(),
+        "security",
+        JsonArray.of(JsonObject.of("BearerToken", JsonArray.EMPTY)));
+  }
+
+  private static JsonObject securitySchemes() {
+    return JsonObject.of(
+        "BearerToken",
+        JsonObject.of(
+            "type",
+            "apiKey",
+            "description",
+            "Bearer Token authentication",
+            "name",
+            "authorization",
+            "in",
+            "header"));
+  }
+
+  private static JsonObject object(Map<String, JsonObject> map) {
+    JsonObject.Builder builder = JsonObject.builder();
+    map.forEach(builder::put);
+    return builder.build();
+  }
+
+  // Definitions
+
+  private void define(List<Resource> resources) {
+    for (Resource resource : resources) {
+      kind(resource.type().groupVersionKind());
+      GroupVersionKind list = listKind(resource.type());
+      kind(list);
+      GroupVersionKind delete =
+          new GroupVersionKind(resource.type().group(), resource.type().version(), "DeleteOptions");
+      kinds
+          .computeIfAbsent(META + "DeleteOptions", _ -> new java.util.LinkedHashSet<>())
+          .add(delete);
+      for (Subresource sub : resource.subresources()) {
+        kind(sub.type().groupVersionKind());
+      }
+    }
+    for (String kind : List.of("Status", "APIResourceList")) {
+      kinds.put(META + kind, Set.of(new GroupVersionKind("", "v1", kind)));
+    }
+    for (Resource resource : resources) {
+      if (!BuiltinSchemas.has(name(resource.type().groupVersionKind()))) {
+        custom(resource);
+      }
+    }
+    for (Schema next = waiting.poll(); next != null; next = waiting.poll()) {
+      definitions.put(next.name(), extended(next.name(), body(next)));
+    }
+  }
+
+  private void kind(GroupVersionKind kind) {
+    kinds.computeIfAbsent(name(kind), _ -> new java.util.LinkedHashSet<>()).add(kind);
+  }
+
+  private static GroupVersionKind listKind(ResourceType type) {
+    return new GroupVersionKind(type.group(), type.version(), type.kind() + "List");
+  }
+
+  /** The definition's name: that of a built-in kind, or the group's labels in reverse. */
+  private static String name(GroupVersionKind kind) {
+    String builtin = BuiltinSchemas.definitionName(kind);
+    if (BuiltinSchemas.has(builtin)) {
+      return builtin;
+    }
+    List<String> labels = new ArrayList<>(Arrays.asList(kind.group().split("\\.")));
+    Collections.reverse(labels);
+    return String.join(".", labels) + "." + kind.version() + "." + kind.kind();
+  }
+
+  private void custom(Resource resource) {
+    GroupVersionKind kind = resource.type().groupVersionKind();
+    String name = name(kind);
+    definitions.put(name, extended(name, body(resource.schema())));
+    String list = name(listKind(resource.type()));
+    definitions.put(
+        list,
+        extended(
+            list,
+            JsonObject.of(
+                "description",
+                kind.kind() + "List is a list of " + kind.kind(),
+                "type",
+                "object",
+                "required",
+                List.of("items"),
+                "properties",
+                JsonObject.of(
+                    "apiVersion",
+                    JsonObject.of("type", "string"),
+                    "kind",
+                    JsonObject.of("type", "string"),
+                    "metadata",
+                    reference(BuiltinSchemas.definition(META + "ListMeta")),
+                    "items",
+                    JsonObject.of("type", "array", "items", JsonObject.of("$ref", path(name)))))));
+  }
+
+  private JsonObject extended(String name, JsonObject body) {
+    Set<GroupVersionKind> known =
+        kinds.getOrDefault(name, builtinKinds.getOrDefault(name, Set.of()));
+    return known.isEmpty()
+        ? body
+        : body.with(
+            "x-kubernetes-group-version-kind",
+            new JsonArray(known.stream().<dev.kedge.model.JsonValue>map(OpenApi::gvk).toList()));
+  }
+
+  private static JsonObject gvk(GroupVersionKind kind) {
+    return JsonObject.of("group", kind.group(), "kind", kind.kind(), "version", kind.version());
+  }
+
+  private String path(String definition) {
+    return (v3 ? "#/components/schemas/" : "#/definitions/") + definition;
+  }
+
+  private JsonObject reference(Schema schema) {
+    if (asked.add(schema.name())) {
+      waiting.add(schema);
+    }
+    return JsonObject.of("$ref", path(schema.name()));
+  }
+
+  /** A schema in place: a reference for a definition, else its body. */
+  private JsonObject render(Schema schema) {
+    return isPlain(schema) ? body(schema) : reference(schema);
+  }
+
+  /** Named lists are wrapped in protobuf only; in JSON they are lists like any other. */
+  private static boolean isPlain(Schema schema) {
+    return schema.name().isEmpty() || schema.type() == Type.LIST;
+  }
+
+  private JsonObject body(Schema schema) {
+    Descriptions.Texts texts = descriptions.of(schema);
+    JsonObject.Builder out = JsonObject.builder();
+    out.putNonEmpty("description", texts.text().isEmpty() ? schema.description() : texts.text());
+    switch (schema.type()) {
+      case OBJECT -> {
+        out.put("type", "object");
+        List<String> required = new ArrayList<>();
+        JsonObject.Builder properties = JsonObject.builder();
+        for (Field field : schema.fields().values()) {
+          if (field.required()) {
+            required.add(field.name());
+          }
+          properties.put(field.name(), field(field, texts.fields().getOrDefault(field.name(), "")));
+        }
+        out.putNonEmpty("required", required);
+        out.putNonEmpty("properties", properties.build());
+      }
+      case MAP -> {
+        out.put("type", "object");
+        out.put("additionalProperties", render(schema.item()));
+      }
+      case LIST -> {
+        out.put("type", "array");
+        out.put("items", render(schema.item()));
+      }
+      case STRING -> out.put("type", "string");
+      case BYTES -> out.put("type", "string").put("format", "byte");
+      case BOOLEAN -> out.put("type", "boolean");
+      case INTEGER -> out.put("type", "integer");
+      case NUMBER -> out.put("type", "number");
+      case QUANTITY -> either(out, "string", "number");
+      case INT_OR_STRING -> {
+        if (schema.name().isEmpty()) {
+          out.put("x-kubernetes-int-or-string", true);
+        } else {
+          either(out.put("format", "int-or-string"), "integer", "string");
+        }
+      }
+      case TIME, MICRO_TIME -> out.put("type", "string").put("format", "date-time");
+      case DURATION -> out.put("type", "string");
+      case FIELDS_V1, RAW_EXTENSION -> out.put("type", "object");
+      case ANY -> {}
+    }
+    if (schema.name().isEmpty() || schema.treatment().atomic()) {
+      treatment(out, schema.treatment());
+    }
+    rules(out, schema.rules(), schema.type());
+    return out.build();
+  }
+
+  /** v2 cannot say "either of two types": strings there, as upstream writes. */
+  private void either(JsonObject.Builder out, String first, String second) {
+    if (v3) {
+      out.put("oneOf", JsonArray.of(JsonObject.of("type", first), JsonObject.of("type", second)));
+    } else {
+      out.put("type", "string");
+    }
+  }
+
+  private static void rules(JsonObject.Builder out, Rules rules, Type type) {
+    boolean plain =
+        switch (type) {
+          case STRING, INTEGER, NUMBER, BOOLEAN -> true;
+          default -> false;
+        };
+    if (plain) {
+      out.putNonEmpty("format", rules.format());
+    }
+    if (rules.nullable()) {
+      out.put("nullable", true);
+    }
+    boolean free = type == Type.ANY || type == Type.RAW_EXTENSION || type == Type.FIELDS_V1;
+    if (rules.preserveUnknown() && !free) {
+      out.put("x-kubernetes-preserve-unknown-fields", true);
+    }
+    if (rules.embeddedResource()) {
+      out.put("x-kubernetes-embedded-resource", true);
+    }
+    out.putNonEmpty("enum", rules.enumValues());
+    out.putAll(rules.openApi());
+  }
+
+  private JsonObject field(Field field, String builtinText) {
+    Schema schema = field.schema().get();
+    String text = builtinText.isEmpty() ? field.description() : builtinText;
+    JsonObject.Builder out = JsonObject.builder();
+    if (isPlain(schema)) {
+      out.putAll(body(schema));
+      // The default of a custom resource is published; those of built-in kinds come by conversion.
+      if (schema.rules() != Rules.NONE && field.number() == 0) {
+        field.defaultValue().ifPresent(value -> out.put("default", value));
+      }
+    } else if (v3) {
+      out.put("allOf", JsonArray.of(reference(schema)));
+    } else {
+      out.putAll(reference(schema));
+    }
+    out.putNonEmpty("description", text);
+    // A struct that is atomic says so in its own definition.
+    treatment(
+        out,
+        schema.name().isEmpty() || !schema.treatment().atomic()
+            ? field.treatment()
+            : new Treatment(
+                field.treatment().listType(),
+                field.treatment().listMapKeys(),
+                false,
+                field.treatment().patchStrategy(),
+                field.treatment().patchMergeKey()));
+    return out.build();
+  }
+
+  private static void treatment(JsonObject.Builder out, Treatment treatment) {
+    if (treatment.listType() != ListType.ATOMIC) {
+      out.put("x-kubernetes-list-type", treatment.listType().name().toLowerCase(Locale.ROOT));
+      out.putNonEmpty("x-kubernetes-list-map-keys", treatment.listMapKeys());
+    }
+    if (treatment.atomic()) {
+      out.put("x-kubernetes-map-type", "atomic");
+    }
+    out.putNonEmpty(
+        "x-kubernetes-patch-strategy", String.join(",", new TreeSet<>(treatment.patchStrategy())));
+    out.putNonEmpty("x-kubernetes-patch-merge-key", treatment.patchMergeKey());
+  }
+
+  // Paths
+
+  private JsonObject discovery(String group, String version) {
+    return JsonObject.of(
+        "get",
+        operation(
+            "get available resources",
+            "get" + camel(group) + camel(version) + "APIResources",
+            List.of(),
+            Optional.empty(),
+            Optional.of(BuiltinSchemas.definition(META + "APIResourceList")),
+            tag(group, version)));
+  }
+
+  private JsonObject paths(List<Resource> resources) {
+    Map<String, JsonObject> paths = new TreeMap<>();
+    for (Resource resource : resources) {
+      ResourceType type = resource.type();
+      Set<String> verbs = resource.verbs();
+      String collection = type.namespaced() ? type.path("{namespace}") : type.path("");
+      JsonObject.Builder whole = JsonObject.builder();
+      if (verbs.contains("list")) {
+        whole.put("get", listing(resource, type.namespaced() ? "Namespaced" : "", ""));
+      }
+      if (verbs.contains("create")) {
+        whole.put("post", action(resource, "post", "create", "create a", ""));
+      }
+      if (verbs.contains("deletecollection")) {
+        whole.put("delete", deleteCollection(resource));
+      }
+      put(paths, collection, whole, parameters(type, false));
+      if (type.namespaced() && verbs.contains("list")) {
+        put(
+            paths,
+            type.path(""),
+            JsonObject.builder().put("get", listing(resource, "", "ForAllNamespaces")),
+            List.of(query("pretty", "string")));
+      }
+      JsonObject.Builder single = JsonObject.builder();
+      if (verbs.contains("get")) {
+        single.put("get", action(resource, "get", "read", "read the specified", ""));
+      }
+      if (verbs.contains("update")) {
+        single.put("put", action(resource, "put", "replace", "replace the specified", ""));
+      }
+      if (verbs.contains("patch")) {
+        single.put(
+            "patch", action(resource, "patch", "patch", "partially update the specified", ""));
+      }
+      if (verbs.contains("delete")) {
+        single.put("delete", action(resource, "delete", "delete", "delete a", ""));
+      }
+      put(paths, collection + "/{name}", single, parameters(type, true));
+      for (Subresource sub : resource.subresources()) {
+        subresource(paths, resource, collection, sub);
+      }
+    }
+    return object(paths);
+  }
+
+  private void subresource(
+      Map<String, JsonObject> paths, Resource resource, String collection, Subresource sub) {
+    boolean connect = sub.type().kind().endsWith("Options");
+    JsonObject.Builder operations = JsonObject.builder();
+    Resource target = new Resource(resource.type(), sub.verbs(), List.of(), resource.schema());
+    if (connect) {
+      for (String method :
+          sub.verbs().contains("delete")
+              ? List.of("get", "head", "options", "post", "put", "patch", "delete")
+              : List.of("get", "post")) {
+        operations.put(
+            method,
+            described(
+                operation(
+                    "connect "
+                        + method.toUpperCase(Locale.ROOT)
+                        + " requests to "
+                        + sub.name()
+                        + " of "
+                        + resource.type().kind(),
+                    id("connect" + camel(method), resource, "Namespaced", camel(sub.name())),
+                    connectParameters(sub),
+                    Optional.empty(),
+                    Optional.empty(),
+                    tag(resource.type().group(), resource.type().version())),
+                "connect",
+                sub.type().groupVersionKind()));
+      }
+    } else {
+      Schema documents =
+          sub.type().groupVersionKind().equals(resource.type().groupVersionKind())
+              ? resource.schema()
+              : BuiltinSchemas.ofKind(sub.type().groupVersionKind());
+      for (String verb : new TreeSet<>(sub.verbs())) {
+        String method =
+            switch (verb) {
+              case "create" -> "post";
+              case "update" -> "put";
+              default -> verb;
+            };
+        String word =
+            switch (verb) {
+              case "get" -> "read";
+              case "update" -> "replace";
+              default -> verb;
+            };
+        operations.put(
+            method,
+            action(
+                target,
+                documents,
+                sub.type().groupVersionKind(),
+                method,
+                word,
+                word + " " + sub.name() + " of the specified",
+                camel(sub.name())));
+      }
+    }
+    put(paths, collection + "/{name}/" + sub.name(), operations, parameters(resource.type(), true));
+    if (connect && sub.name().equals("proxy")) {
+      List<JsonObject> parameters = new ArrayList<>(parameters(resource.type(), true));
+      parameters.add(parameter("path", "path", "string", "path to the resource"));
+      put(paths, collection + "/{name}/proxy/{path}", operations, parameters);
+    }
+  }
+
+  private List<JsonObject> connectParameters(Subresource sub) {
+    List<JsonObject> parameters = new ArrayList<>();
+    Schema options = BuiltinSchemas.ofKind(sub.type().groupVersionKind());
+    Descriptions.Texts texts = descriptions.of(options);
+    for (Field field : options.fields().values()) {
+      if (field.number() > 0) {
+        String type =
+            switch (field.schema().get().type()) {
+              case BOOLEAN -> "boolean";
+              case INTEGER -> "integer";
+              default -> "string";
+            };
+        parameters.add(
+            parameter("query", field.name(), type, texts.fields().getOrDefault(field.name(), "")));
+      }
+    }
+    return parameters;
+  }
+
+  private static void put(
+      Map<String, JsonObject> paths,
+      String path,
+      JsonObject.Builder operations,
+      List<JsonObject> parameters) {
+    JsonObject made = operations.build();
+    if (!made.isEmpty()) {
+      paths.put(path, made.with("parameters", parameters));
+    }
+  }
+
+  private List<JsonObject> parameters(ResourceType type, boolean named) {
+    List<JsonObject> parameters = new ArrayList<>();
+    if (named) {
+      parameters.add(parameter("path", "name", "string", "name of the " + type.kind()));
+    }
+    if (type.namespaced()) {
+      parameters.add(
+          parameter(
+              "path",
+              "namespace",
+              "string",
+              "object name and auth scope, such as for teams and projects"));
+    }
+    parameters.add(query("pretty", "string"));
+    return parameters;
+  }
+
+  private JsonObject query(String name, String type) {
+    String text =
+        switch (name) {
+          case "pretty" -> "If 'true', then the output is pretty printed.";
+          case "dryRun" -> "All: go through every stage, but store nothing.";
+          case "fieldManager" -> "Name of whoever makes these changes; at most 128 characters.";
+          case "fieldValidation" ->
+              "How unknown and duplicate fields are taken: Ignore, Warn or Strict.";
+          case "force" -> "For apply: take over fields that other managers own.";
+          case "labelSelector" -> "Restrict to objects by their labels.";
+          case "fieldSelector" -> "Restrict to objects by their fields.";
+          case "limit" -> "The most items of one answer.";
+          case "continue" -> "Where the last answer ended.";
+          case "resourceVersion" -> "How fresh what is served must be.";
+          case "resourceVersionMatch" -> "How resourceVersion is applied to lists.";
+          case "timeoutSeconds" -> "How long a list or watch may take.";
+          case "watch" -> "Follow changes instead of listing.";
+          case "allowWatchBookmarks" -> "Ask for BOOKMARK events.";
+          case "sendInitialEvents" -> "Begin a watch with the present objects.";
+          case "gracePeriodSeconds" -> "Seconds before the object is deleted; 0 means at once.";
+          case "orphanDependents" -> "Deprecated: use propagationPolicy.";
+          case "propagationPolicy" -> "Orphan, Background or Foreground.";
+          default -> "";
+        };
+    return parameter("query", name, type, text);
+  }
+
+  private JsonObject parameter(String in, String name, String type, String text) {
+    JsonObject.Builder out = JsonObject.builder().put("name", name).put("in", in);
+    out.putNonEmpty("description", text);
+    if (in.equals("path")) {
+      out.put("required", true);
+    }
+    if (v3) {
+      out.put("schema", JsonObject.of("type", type, "uniqueItems", true));
+    } else {
+      out.put("type", type).put("uniqueItems", true);
+    }
+    return out.build();
+  }
+
+  private List<JsonObject> listParameters() {
+    return List.of(
+        query("allowWatchBookmarks", "boolean"),
+        query("continue", "string"),
+        query("fieldSelector", "string"),
+        query("labelSelector", "string"),
+        query("limit", "integer"),
+        query("resourceVersion", "string"),
+        query("resourceVersionMatch", "string"),
+        query("sendInitialEvents", "boolean"),
+        query("timeoutSeconds", "integer"),
+        query("watch", "boolean"));
+  }
+
+  private List<JsonObject> deleteParameters() {
+    return List.of(
+        query("dryRun", "string"),
+        query("gracePeriodSeconds", "integer"),
+        query("orphanDependents", "boolean"),
+        query("propagationPolicy", "string"));
+  }
+
+  private JsonObject listing(Resource resource, String scope, String suffix) {
+    GroupVersionKind list = listKind(resource.type());
+    return described(
+        operation(
+            "list or watch objects of kind " + resource.type().kind(),
+            id("list", resource, scope, suffix),
+            listParameters(),
+            Optional.empty(),
+            listReference(list),
+            tag(resource.type().group(), resource.type().version())),
+        "list",
+        resource.type().groupVersionKind());
+  }
+
+  /** The schema of a kind's list: built in, or to be defined under this name for custom ones. */
+  private static Optional<Schema> listReference(GroupVersionKind list) {
+    return Optional.of(named(list, BuiltinSchemas.find(list)));
+  }
+
+  /** A stand-in with a name only, for definitions that are made from a custom resource. */
+  private static Schema named(GroupVersionKind kind, Optional<Schema> builtin) {
+    return builtin.orElseGet(
+        () ->
+            new Schema(
+                name(kind),
+                Type.OBJECT,
+                "",
+                Map.of(),
+                Optional.empty(),
+                Treatment.DEFAULT,
+                Rules.NONE));
+  }
+
+  private JsonObject deleteCollection(Resource resource) {
+    List<JsonObject> parameters = new ArrayList<>(listParameters());
+    parameters.addAll(deleteParameters());
+    return described(
+        operation(
+            "delete collection of " + resource.type().kind(),
+            id(
+                "delete",
+                resource,
+                "Collection" + (resource.type().namespaced() ? "Namespaced" : ""),
+                ""),
+            parameters,
+            Optional.of(BuiltinSchemas.definition(META + "DeleteOptions")),
+            Optional.of(BuiltinSchemas.definition(META + "Status")),
+            tag(resource.type().group(), resource.type().version())),
+        "deletecollection",
+        resource.type().groupVersionKind());
+  }
+
+  private JsonObject action(
+      Resource resource, String method, String word, String text, String suffix) {
+    return action(
+        resource,
+        resource.schema(),
+        resource.type().groupVersionKind(),
+        method,
+        word,
+        text,
+        suffix);
+  }
+
+  private JsonObject action(
+      Resource resource,
+      Schema documents,
+      GroupVersionKind kind,
+      String method,
+      String word,
+      String text,
+      String suffix) {
+    Schema document = documents.name().isEmpty() ? named(kind, Optional.empty()) : documents;
+    Schema status = BuiltinSchemas.definition(META + "Status");
+    List<JsonObject> parameters =
+        switch (method) {
+          case "post", "put" ->
+              List.of(
+                  query("dryRun", "string"),
+                  query("fieldManager", "string"),
+                  query("fieldValidation", "string"));
+          case "patch" ->
+              List.of(
+                  query("dryRun", "string"),
+                  query("fieldManager", "string"),
+                  query("fieldValidation", "string"),
+                  query("force", "boolean"));
+          case "delete" -> deleteParameters();
+          default -> List.of();
+        };
+    Optional<Schema> body =
+        switch (method) {
+          case "post", "put" -> Optional.of(document);
+          case "patch" -> Optional.of(BuiltinSchemas.definition(META + "Patch"));
+          case "delete" -> Optional.of(BuiltinSchemas.definition(META + "DeleteOptions"));
+          default -> Optional.empty();
+        };
+    return described(
+        operation(
+            text + " " + kind.kind(),
+            id(word, resource, resource.type().namespaced() ? "Namespaced" : "", suffix),
+            parameters,
+            body,
+            Optional.of(method.equals("delete") ? status : document),
+            tag(resource.type().group(), resource.type().version()),
+            method),
+        method,
+        kind);
+  }
+
+  private static JsonObject described(JsonObject operation, String action, GroupVersionKind kind) {
+    return operation
+        .with("x-kubernetes-action", action)
+        .with("x-kubernetes-group-version-kind", gvk(kind));
+  }
+
+  private JsonObject operation(
+      String text,
+      String id,
+      List<JsonObject> parameters,
+      Optional<Schema> body,
+      Optional<Schema> answer,
+      String tag) {
+    return operation(text, id, parameters, body, answer, tag, "");
+  }
+
+  private JsonObject operation(
+      String text,
+      String id,
+      List<JsonObject> parameters,
+      Optional<Schema> body,
+      Optional<Schema> answer,
+      String tag,
+      String method) {
+    boolean patch = method.equals("patch");
+    JsonObject.Builder out =
+        JsonObject.builder()
+            .put("description", text)
+            .put("operationId", id)
+            .put("tags", List.of(tag));
+    List<JsonObject> all = new ArrayList<>(parameters);
+    if (v3) {
+      body.ifPresent(
+          schema -> {
+            JsonObject.Builder content = JsonObject.builder();
+            for (String media : patch ? PATCHES : List.of("*/*")) {
+              content.put(media, JsonObject.of("schema", refer(schema)));
+            }
+            JsonObject.Builder request = JsonObject.builder().put("content", content.build());
+            if (!method.equals("delete") && !method.isEmpty()) {
+              request.put("required", true);
+            }
+            out.put("requestBody", request.build());
+          });
+    } else {
+      out.put("consumes", patch ? PATCHES : List.of("*/*"));
+      out.put("produces", answer.isPresent() ? PRODUCED : List.of("*/*"));
+      out.put("schemes", List.of("https"));
+      body.ifPresent(
+          schema ->
+              all.addFirst(
+                  JsonObject.of(
+                      "name",
+                      "body",
+                      "in",
+                      "body",
+                      "required",
+                      !method.equals("delete"),
+                      "schema",
+                      refer(schema))));
+    }
+    out.putNonEmpty("parameters", all);
+    JsonObject.Builder responses = JsonObject.builder();
+    responses.put("200", response("OK", answer));
+    if (method.equals("post") || method.equals("put") || method.equals("patch")) {
+      responses.put("201", response("Created", answer));
+    }
+    if (method.equals("post") || method.equals("delete")) {
+      responses.put("202", response("Accepted", answer));
+    }
+    responses.put("401", JsonObject.of("description", "Unauthorized"));
+    return out.put("responses", responses.build()).build();
+  }
+
+  private JsonObject response(String text, Optional<Schema> answer) {
+    JsonObject.Builder out = JsonObject.builder().put("description", text);
+    if (answer.isEmpty()) {
+      return v3
+          ? out.put(
+                  "content",
+                  JsonObject.of("*/*", JsonObject.of("schema", JsonObject.of("type", "string"))))
+              .build()
+          : out.put("schema", JsonObject.of("type", "string")).build();
+    }
+    JsonObject schema = refer(answer.get());
+    if (!v3) {
+      return out.put("schema", schema).build();
+    }
+    JsonObject.Builder content = JsonObject.builder();
+    PRODUCED.forEach(media -> content.put(media, JsonObject.of("schema", schema)));
+    return out.put("content", content.build()).build();
+  }
+
+  private JsonObject refer(Schema schema) {
+    // Stand-ins for custom kinds are defined apart.
+    return BuiltinSchemas.has(schema.name())
+        ? reference(schema)
+        : JsonObject.of("$ref", path(schema.name()));
+  }
+
+  private static String id(String word, Resource resource, String scope, String suffix) {
+    ResourceType type = resource.type();
+    return word
+        + camel(type.group().isEmpty() ? "core" : type.group())
+        + camel(type.version())
+        + (type.namespaced() || !scope.equals("Namespaced") ? scope : "")
+        + type.kind()
+        + suffix;
+  }
+
+  private static String tag(String group, String version) {
+    String first = group.isEmpty() ? "core" : group;
+    int dot = first.indexOf('.');
+    return (dot < 0 ? first : first.substring(0, dot)) + "_" + version;
+  }
+
+  /** {@code rbac.authorization.k8s.io} as RbacAuthorization, {@code v1} as V1. */
+  private static String camel(String text) {
+    StringBuilder out = new StringBuilder();
+    for (String part : text.replace(".k8s.io", "").split("[.\\-]")) {
+      if (!part.isEmpty()) {
+        out.append(part.substring(0, 1).toUpperCase(Locale.ROOT)).append(part.substring(1));
+      }
+    }
+    return out.toString();
+  }
+}

@@ -1,0 +1,270 @@
+package dev.kedge.builtin;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.kedge.model.Json;
+import dev.kedge.model.JsonArray;
+import dev.kedge.model.JsonObject;
+import dev.kedge.model.JsonValue;
+import dev.kedge.model.ResourceType;
+import dev.kedge.model.SchemaFromCrd;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+
+class OpenApiTest {
+  /** What agrees and what does not, by subject. */
+  private final TreeMap<String, int[]> counts = new TreeMap<>();
+
+  private final List<String> faults = new ArrayList<>();
+
+  @Test
+  void definitionsEqualUpstreams() {
+    for (JsonObject upstream :
+        Oracle.json("openapi/v3", file -> file.matches("apis?__.*v[12]_openapi\\.json"))) {
+      String path = upstream.object("paths").nameAt(0);
+      String[] parts = path.substring(1, path.length() - 1).split("/");
+      boolean core = parts.length == 2;
+      JsonObject ours = document(core ? "" : parts[1], parts[core ? 1 : 2]);
+      compare(upstream.object("components", "schemas"), ours.object("components", "schemas"));
+      comparePaths(upstream.object("paths"), ours.object("paths"));
+    }
+    counts.forEach(
+        (subject, count) ->
+            System.out.printf("OpenAPI v3: %s: %d of %d%n", subject, count[0], count[1]));
+    // The artifacts know a field or two that upstream's documents of the same level do not.
+    assertShare("fields", 0.999);
+    assertAll("types", "list types", "map keys", "merge keys", "strategies", "kinds");
+    assertShare("required", 1);
+    assertShare("descriptions", 0.98);
+    assertShare("operations", 1);
+  }
+
+  private void assertAll(String... subjects) {
+    for (String subject : subjects) {
+      assertShare(subject, 1);
+    }
+  }
+
+  private void assertShare(String subject, double share) {
+    int[] count = counts.get(subject);
+    assertThat(count[0])
+        .as(
+            () ->
+                subject
+                    + " "
+                    + faults.stream().filter(fault -> fault.startsWith(subject + ":")).toList())
+        .isGreaterThanOrEqualTo((int) Math.ceil(count[1] * share));
+  }
+
+  private void count(String subject, boolean equal, String where) {
+    int[] count = counts.computeIfAbsent(subject, _ -> new int[2]);
+    count[1]++;
+    if (equal) {
+      count[0]++;
+    } else {
+      faults.add(subject + ": " + where);
+    }
+  }
+
+  private void compare(JsonObject upstream, JsonObject ours) {
+    upstream.forEach(
+        (name, value) -> {
+          if (!(value instanceof JsonObject expected)) {
+            return;
+          }
+          count("definitions", ours.has(name), name);
+          JsonObject actual = ours.object(name);
+          if (actual.isEmpty()) {
+            return;
+          }
+          JsonObject fields = expected.object("properties");
+          TreeSet<String> names = new TreeSet<>(fields.names());
+          TreeSet<String> found = new TreeSet<>(actual.object("properties").names());
+          count("fields", names.equals(found), name + " " + names + " vs " + found);
+          TreeSet<String> required = new TreeSet<>(expected.strings("required"));
+          TreeSet<String> marked = new TreeSet<>(actual.strings("required"));
+          for (String field : names) {
+            count(
+                "required",
+                required.contains(field) == marked.contains(field),
+                name + "." + field + " " + required.contains(field));
+          }
+          if (expected.has("x-kubernetes-group-version-kind")
+              && !name.endsWith("DeleteOptions")
+              && !name.endsWith("WatchEvent")) {
+            count("kinds", actual.has("x-kubernetes-group-version-kind"), name);
+          }
+          count(
+              "descriptions",
+              words(expected.text("description")).equals(words(actual.text("description"))),
+              name);
+          fields.forEach(
+              (field, one) -> {
+                if (one instanceof JsonObject left
+                    && actual.object("properties").get(field).orElse(null)
+                        instanceof JsonObject right) {
+                  compareField(name + "." + field, left, right);
+                }
+              });
+        });
+  }
+
+  private void compareField(String where, JsonObject expected, JsonObject actual) {
+    count(
+        "types",
+        shape(expected).equals(shape(actual)),
+        where + " " + shape(expected) + " vs " + shape(actual));
+    if (!expected.text("x-kubernetes-list-type").isEmpty()) {
+      String type = actual.text("x-kubernetes-list-type");
+      count(
+          "list types",
+          expected.text("x-kubernetes-list-type").equals(type.isEmpty() ? "atomic" : type),
+          where);
+    }
+    same("map keys", "x-kubernetes-list-map-keys", where, expected, actual);
+    same("merge keys", "x-kubernetes-patch-merge-key", where, expected, actual);
+    same("strategies", "x-kubernetes-patch-strategy", where, expected, actual);
+    boolean own = where.endsWith(".kind") || where.endsWith(".apiVersion");
+    count(
+        own ? "descriptions of kind and apiVersion" : "descriptions",
+        words(expected.text("description")).equals(words(actual.text("description"))),
+        where);
+  }
+
+  private void same(
+      String subject, String keyword, String where, JsonObject expected, JsonObject actual) {
+    if (expected.has(keyword) || actual.has(keyword)) {
+      count(subject, expected.get(keyword).equals(actual.get(keyword)), where);
+    }
+  }
+
+  /**
+   * Without line breaks, which protoc does not keep, and without the values of enumerations, which
+   * upstream's generator reads from Go constants.
+   */
+  private static String words(String text) {
+    int at = text.indexOf("Possible enum values:");
+    return (at < 0 ? text : text.substring(0, at)).strip().replaceAll("\\s+", " ");
+  }
+
+  private static String shape(JsonObject schema) {
+    if (schema.has("allOf")) {
+      return shape(schema.objects("allOf").getFirst());
+    }
+    if (schema.has("$ref")) {
+      return schema.text("$ref");
+    }
+    return schema.text("type")
+        + schema.text("format")
+        + (schema.has("items") ? "[" + shape(schema.object("items")) + "]" : "")
+        + (schema.has("additionalProperties")
+            ? "{" + shape(schema.object("additionalProperties")) + "}"
+            : "");
+  }
+
+  private void comparePaths(JsonObject upstream, JsonObject ours) {
+    upstream.forEach(
+        (path, value) -> {
+          if (path.contains("/watch/") || !(value instanceof JsonObject item)) {
+            return;
+          }
+          item.forEach(
+              (method, operation) -> {
+                if (operation instanceof JsonObject expected && expected.has("responses")) {
+                  JsonObject actual = ours.object(path, method);
+                  count(
+                      "operations",
+                      expected.get("x-kubernetes-action").equals(actual.get("x-kubernetes-action"))
+                          && expected
+                              .get("x-kubernetes-group-version-kind")
+                              .equals(actual.get("x-kubernetes-group-version-kind")),
+                      method + " " + path);
+                }
+              });
+        });
+  }
+
+  private static JsonObject document(String group, String version) {
+    return OpenApi.v3(
+        group,
+        version,
+        BuiltinResources.all().stream()
+            .filter(
+                resource ->
+                    resource.type().group().equals(group)
+                        && resource.type().version().equals(version))
+            .map(OpenApi.Resource::of)
+            .toList());
+  }
+
+  @Test
+  void everyReferenceIsDefined() {
+    JsonObject v2 = OpenApi.v2(BuiltinResources.all().stream().map(OpenApi.Resource::of).toList());
+    assertReferences(v2, "#/definitions/", v2.object("definitions"));
+    for (String version : List.of("v1", "v2")) {
+      JsonObject v3 = document("autoscaling", version);
+      assertReferences(v3, "#/components/schemas/", v3.object("components", "schemas"));
+    }
+    System.out.printf(
+        "OpenAPI v2: %d definitions, %d paths, %d bytes%n",
+        v2.object("definitions").size(), v2.object("paths").size(), Json.bytes(v2).length);
+  }
+
+  @Test
+  void customResourceIsDescribed() {
+    ResourceType type = new ResourceType("example.com", "v1", "widgets", "Widget", true);
+    var schema =
+        SchemaFromCrd.of(
+            Json.parseObject(
+                """
+                {"type":"object","description":"A widget.","properties":{"spec":{"type":"object",
+                 "required":["size"],"properties":{"size":{"type":"integer","format":"int32","minimum":1,
+                 "default":2,"description":"How large."}}}}}
+                """),
+            BuiltinSchemas.definition("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"));
+    JsonObject document =
+        OpenApi.v3(
+            "example.com",
+            "v1",
+            List.of(
+                new OpenApi.Resource(
+                    type, Set.of("get", "list", "create", "patch"), List.of(), schema)));
+
+    JsonObject schemas = document.object("components", "schemas");
+    assertReferences(document, "#/components/schemas/", schemas);
+    JsonObject size =
+        schemas.object("com.example.v1.Widget", "properties", "spec", "properties", "size");
+    assertThat(size)
+        .isEqualTo(
+            Json.parseObject(
+                """
+                {"type":"integer","format":"int32","minimum":1,"default":2,"description":"How large."}
+                """));
+    assertThat(
+            document
+                .object(
+                    "paths", "/apis/example.com/v1/namespaces/{namespace}/widgets/{name}", "patch")
+                .objects("parameters"))
+        .extracting(parameter -> parameter.text("name"))
+        .contains("fieldValidation");
+  }
+
+  private static void assertReferences(JsonValue value, String prefix, JsonObject defined) {
+    switch (value) {
+      case JsonObject object -> {
+        String reference = object.text("$ref");
+        if (!reference.isEmpty()) {
+          assertThat(defined.has(reference.substring(prefix.length()))).as(reference).isTrue();
+        }
+        object.forEach((_, inner) -> assertReferences(inner, prefix, defined));
+      }
+      case JsonArray array ->
+          array.items().forEach(item -> assertReferences(item, prefix, defined));
+      default -> {}
+    }
+  }
+}
