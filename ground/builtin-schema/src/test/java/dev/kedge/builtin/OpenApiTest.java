@@ -50,7 +50,7 @@ class OpenApiTest {
   }
 
   private void assertShare(String subject, double share) {
-    int[] count = counts.get(subject);
+    int[] count = counts.getOrDefault(subject, new int[2]);
     assertThat(count[0])
         .as(
             () ->
