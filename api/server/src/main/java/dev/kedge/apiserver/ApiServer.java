@@ -1,0 +1,98 @@
+package dev.kedge.apiserver;
+
+import dev.kedge.http.Exchange;
+import dev.kedge.http.Handler;
+import dev.kedge.identity.Authenticator;
+import dev.kedge.identity.Authorizer;
+import dev.kedge.identity.ServiceAccountTokens;
+import dev.kedge.registry.Registry;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The Kubernetes API as one HTTP handler: a request passes the list of stages below from top to
+ * bottom, and each either answers it or lets it go on. Any thread; a request blocks its own.
+ *
+ * <p>CORS has no stage because no origin is ever allowed, as is upstream's default; audit has none
+ * because no policy can be configured yet, and the command line refuses the flags that would.
+ */
+public final class ApiServer implements Handler {
+  private final Stage.Next first;
+  private final Metrics metrics;
+
+  /**
+   * What a server is made of.
+   *
+   * @param registry what requests mean
+   * @param tokens for the OpenID documents
+   * @param nodes the way to node agents
+   * @param services the way to Services, for the proxy
+   * @param health what {@code /livez}, {@code /readyz} and {@code /healthz} look at
+   * @param openApi the documents under {@code /openapi}
+   * @param authorityPem the bundle at {@code /cacerts} that clients verify this server by
+   * @param settings numbers and names
+   */
+  public record Parts(
+      Registry registry,
+      Authenticator authenticator,
+      Authorizer authorizer,
+      Optional<ServiceAccountTokens> tokens,
+      NodeAccess nodes,
+      ServiceAccess services,
+      HealthChecks health,
+      OpenApiDocuments openApi,
+      String authorityPem,
+      Settings settings) {}
+
+  /**
+   * Numbers and names.
+   *
+   * @param version of the server, as {@code kubectl version} shows it, such as {@code
+   *     v1.36.2+kedge1}
+   * @param address host and port that clients outside reach this server at
+   * @param maxReads requests that read and run at once
+   * @param maxWrites requests that write and run at once
+   * @param limitWait how long a request waits for its turn before it is told to come again
+   * @param minWatch the least time that a watch without a wish of its own runs; it ends at random
+   *     before twice that
+   */
+  public record Settings(
+      String version,
+      String address,
+      int maxReads,
+      int maxWrites,
+      Duration limitWait,
+      Duration minWatch) {
+    /** Upstream's numbers. */
+    public static Settings of(String version, String address) {
+      return new Settings(
+          version, address, 400, 200, Duration.ofSeconds(15), Duration.ofMinutes(30));
+    }
+  }
+
+  /** A server of these parts. */
+  public ApiServer(Parts parts) {
+    metrics = new Metrics();
+    List<Stage> stages =
+        List.of(
+            new FailureStage(metrics),
+            new RequestInfoStage(),
+            new AuthenticationStage(parts.authenticator()),
+            new ImpersonationStage(parts.authorizer()),
+            new LimitStage(parts.settings(), metrics),
+            new AuthorizationStage(parts.authorizer()),
+            new RoutingStage(parts, metrics));
+    Stage.Next next = Answers::noSuchPath;
+    for (Stage stage : stages.reversed()) {
+      Stage.Next rest = next;
+      next = call -> stage.handle(call, rest);
+    }
+    first = next;
+  }
+
+  @Override
+  public void handle(Exchange exchange) throws Exception {
+    first.handle(new Call(exchange));
+  }
+}

@@ -1,0 +1,85 @@
+package dev.kedge.apiserver;
+
+import dev.kedge.http.BodyTooLargeException;
+import dev.kedge.model.ApiException;
+import dev.kedge.model.Json;
+import dev.kedge.model.JsonObject;
+import dev.kedge.model.JsonSyntaxException;
+import dev.kedge.model.JsonValue;
+import dev.kedge.model.Yaml;
+import java.io.IOException;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+
+/** Reads the bodies of requests. Stateless. */
+final class Bodies {
+  /** Largest body that is read, in bytes, as upstream. */
+  static final int LIMIT = 3 * 1024 * 1024;
+
+  private static final String ACCEPTED =
+      "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
+  private final ProtobufForms protobuf;
+
+  Bodies(ProtobufForms protobuf) {
+    this.protobuf = protobuf;
+  }
+
+  /** An object and the paths that stood twice in its text. */
+  record Decoded(JsonObject object, List<String> duplicates) {}
+
+  /** The whole body. */
+  static byte[] read(Call call) throws IOException {
+    try {
+      return call.readBody(LIMIT);
+    } catch (BodyTooLargeException _) {
+      throw ApiException.tooLarge("Request entity too large: limit is " + LIMIT);
+    }
+  }
+
+  /**
+   * The body as one object.
+   *
+   * @param kind named in the failure
+   */
+  Decoded object(Call call, String kind) throws IOException {
+    String header = call.header("Content-Type");
+    MediaType type = MediaType.parse(header.isEmpty() ? MediaType.JSON : header);
+    Set<String> duplicates = new LinkedHashSet<>();
+    JsonValue value;
+    switch (type.name()) {
+      case MediaType.JSON -> value = json(read(call), kind, duplicates);
+      case MediaType.YAML -> value = yaml(read(call), kind, duplicates);
+      case MediaType.PROTOBUF -> value = protobuf.read(read(call));
+      default -> throw Answers.unsupportedMediaType(ACCEPTED);
+    }
+    if (value instanceof JsonObject object) {
+      return new Decoded(object, List.copyOf(duplicates));
+    }
+    throw unrecognized(kind, "couldn't get version/kind; the body is " + value.typeName());
+  }
+
+  /** JSON of any shape. */
+  static JsonValue json(byte[] bytes, String kind, Set<String> duplicates) {
+    try {
+      return Json.parse(bytes, duplicates);
+    } catch (JsonSyntaxException e) {
+      throw unrecognized(kind, "couldn't get version/kind; json parse error: " + e.getMessage());
+    }
+  }
+
+  /** YAML of any shape. */
+  static JsonValue yaml(byte[] bytes, String kind, Set<String> duplicates) {
+    try {
+      return Yaml.parse(bytes, duplicates);
+    } catch (JsonSyntaxException e) {
+      throw unrecognized(kind, "couldn't get version/kind; yaml parse error: " + e.getMessage());
+    }
+  }
+
+  private static ApiException unrecognized(String kind, String why) {
+    return ApiException.badRequest(
+        "the object provided is unrecognized (must be of type " + kind + "): " + why);
+  }
+}

@@ -1,0 +1,193 @@
+package dev.kedge.apiserver;
+
+import dev.kedge.http.Exchange;
+import dev.kedge.http.Headers;
+import dev.kedge.http.Headers.Header;
+import dev.kedge.http.Query;
+import dev.kedge.identity.User;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.security.cert.X509Certificate;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+
+/**
+ * One request on its way through the stages: the exchange, and what the stages found out. Adds to
+ * each answer the headers that all answers have. For the request's thread only.
+ */
+final class Call implements Exchange {
+  private final Exchange exchange;
+  private final String auditId;
+  private final long started = System.nanoTime();
+  private final List<String> warnings = new ArrayList<>();
+  private RequestInfo info = RequestInfo.NONE;
+  private User user = User.ANONYMOUS;
+  private int status;
+  private long sent;
+
+  Call(Exchange exchange) {
+    this.exchange = exchange;
+    String given = exchange.headers().first("Audit-ID").orElse("");
+    this.auditId = given.isEmpty() || given.length() > 64 ? UUID.randomUUID().toString() : given;
+  }
+
+  RequestInfo info() {
+    return info;
+  }
+
+  void info(RequestInfo known) {
+    info = known;
+  }
+
+  User user() {
+    return user;
+  }
+
+  void user(User known) {
+    user = known;
+  }
+
+  String auditId() {
+    return auditId;
+  }
+
+  /** Adds what the sender should know, for Warning headers. */
+  void warn(List<String> more) {
+    warnings.addAll(more);
+  }
+
+  /** The status that was answered with; 0 before. */
+  int status() {
+    return status;
+  }
+
+  boolean answered() {
+    return status != 0;
+  }
+
+  /** Bytes of the answer's body so far. */
+  long sent() {
+    return sent;
+  }
+
+  long nanosSoFar() {
+    return System.nanoTime() - started;
+  }
+
+  String header(String name) {
+    return exchange.headers().first(name).orElse("");
+  }
+
+  private Headers complete(Headers headers) {
+    List<Header> all = new ArrayList<>(headers.all().size() + 3 + warnings.size());
+    all.add(new Header("Audit-Id", auditId));
+    if (headers.first("Cache-Control").isEmpty()) {
+      all.add(new Header("Cache-Control", "no-cache, private"));
+    }
+    all.addAll(headers.all());
+    for (String warning : warnings) {
+      all.add(new Header("Warning", "299 - " + quoted(warning)));
+    }
+    return new Headers(all);
+  }
+
+  /** A quoted string of a header; what does not fit a header's line becomes a space. */
+  private static String quoted(String text) {
+    StringBuilder out = new StringBuilder("\"");
+    text.codePoints()
+        .forEach(
+            c -> {
+              if (c == '"' || c == '\\') {
+                out.append('\\');
+              }
+              out.appendCodePoint(c < ' ' || c == 127 ? ' ' : c);
+            });
+    return out.append('"').toString();
+  }
+
+  @Override
+  public String method() {
+    return exchange.method();
+  }
+
+  @Override
+  public String path() {
+    return exchange.path();
+  }
+
+  @Override
+  public Query query() {
+    return exchange.query();
+  }
+
+  @Override
+  public String rawQuery() {
+    return exchange.rawQuery();
+  }
+
+  @Override
+  public String host() {
+    return exchange.host();
+  }
+
+  @Override
+  public boolean secure() {
+    return exchange.secure();
+  }
+
+  @Override
+  public byte[] readBody(int maxBytes) throws IOException {
+    return exchange.readBody(maxBytes);
+  }
+
+  @Override
+  public Headers headers() {
+    return exchange.headers();
+  }
+
+  @Override
+  public List<X509Certificate> peerCertificates() {
+    return exchange.peerCertificates();
+  }
+
+  @Override
+  public String remoteAddress() {
+    return exchange.remoteAddress();
+  }
+
+  @Override
+  public String protocol() {
+    return exchange.protocol();
+  }
+
+  @Override
+  public InputStream body() {
+    return exchange.body();
+  }
+
+  @Override
+  public void respond(int code, Headers headers, byte[] body) throws IOException {
+    status = code;
+    sent = body.length;
+    exchange.respond(code, complete(headers), body);
+  }
+
+  @Override
+  public OutputStream stream(int code, Headers headers) throws IOException {
+    status = code;
+    return exchange.stream(code, complete(headers));
+  }
+
+  @Override
+  public Connection hijack(Headers headers) throws IOException {
+    status = 101;
+    return exchange.hijack(headers);
+  }
+
+  @Override
+  public void onGone(Runnable action) {
+    exchange.onGone(action);
+  }
+}

@@ -1,0 +1,51 @@
+package dev.kedge.apiserver;
+
+import dev.kedge.model.ApiException;
+import java.io.IOException;
+
+/**
+ * Turns what is thrown below into answers, in this one place: an {@link ApiException} into its
+ * Status, anything else into 500 and a log line. Counts every request.
+ */
+final class FailureStage implements Stage {
+  private static final System.Logger LOG = System.getLogger("dev.kedge.apiserver");
+
+  private final Metrics metrics;
+
+  FailureStage(Metrics metrics) {
+    this.metrics = metrics;
+  }
+
+  @Override
+  public void handle(Call call, Next next) throws Exception {
+    try {
+      next.handle(call);
+      if (!call.answered()) {
+        Answers.noSuchPath(call);
+      }
+    } catch (ApiException e) {
+      if (e.code() >= 500) {
+        LOG.log(System.Logger.Level.WARNING, call.method() + " " + call.path() + " failed", e);
+      }
+      fail(call, e);
+    } catch (IOException | InterruptedException e) {
+      // The client went away or the server stops: nobody is there to be answered.
+      throw e;
+    } catch (RuntimeException | StackOverflowError e) {
+      LOG.log(
+          System.Logger.Level.ERROR,
+          call.method() + " " + call.path() + " failed (audit id " + call.auditId() + ")",
+          e);
+      fail(call, ApiException.internal("see the server's log, audit id " + call.auditId()));
+    } finally {
+      metrics.record(call);
+    }
+  }
+
+  private static void fail(Call call, ApiException failure) throws IOException {
+    if (call.answered()) {
+      throw new IOException("failed after the answer began: " + failure.getMessage(), failure);
+    }
+    Answers.failure(call, failure.status());
+  }
+}

@@ -1,0 +1,17 @@
+package dev.kedge.apiserver;
+
+import dev.kedge.model.JsonObject;
+import dev.kedge.registry.Catalog;
+import java.util.Map;
+
+/** Makes the OpenAPI documents of a catalogue; asked once per catalogue and path. Any thread. */
+public interface OpenApiDocuments {
+  /** The document at {@code /openapi/v2}. */
+  JsonObject v2(Catalog catalog);
+
+  /**
+   * The documents under {@code /openapi/v3/}, by path such as {@code apis/apps/v1}; each is made
+   * when it is asked for.
+   */
+  Map<String, java.util.function.Supplier<JsonObject>> v3(Catalog catalog);
+}

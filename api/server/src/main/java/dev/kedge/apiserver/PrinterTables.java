@@ -1,0 +1,310 @@
+package dev.kedge.apiserver;
+
+import dev.kedge.model.Json;
+import dev.kedge.model.JsonArray;
+import dev.kedge.model.JsonBoolean;
+import dev.kedge.model.JsonDecimal;
+import dev.kedge.model.JsonInteger;
+import dev.kedge.model.JsonNull;
+import dev.kedge.model.JsonObject;
+import dev.kedge.model.JsonPath;
+import dev.kedge.model.JsonString;
+import dev.kedge.model.JsonValue;
+import dev.kedge.model.KubeObject;
+import dev.kedge.model.ResourceType;
+import dev.kedge.model.Schema;
+import dev.kedge.model.Schema.Field;
+import dev.kedge.registry.ResourceInfo;
+import dev.kedge.registry.ResourceInfo.Column;
+import dev.kedge.registry.ServedObject;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Makes the tables that {@code kubectl get} shows ({@code meta.k8s.io/v1 Table}): the columns of
+ * built-in kinds from {@link PrinterColumns}, those of custom resources from their definition, name
+ * and creation time for all others. Any thread.
+ */
+final class PrinterTables {
+  private final Clock clock;
+  private final Map<ResourceType, Held> printers = new ConcurrentHashMap<>();
+
+  PrinterTables() {
+    this(Clock.systemUTC());
+  }
+
+  PrinterTables(Clock clock) {
+    this.clock = clock;
+  }
+
+  /**
+   * One column.
+   *
+   * @param type string, integer, number, boolean or date
+   * @param priority above 0: shown by {@code -o wide} only
+   */
+  record Definition(String name, String type, String format, String description, int priority) {
+    JsonObject json() {
+      return JsonObject.of(
+          "name", name,
+          "type", type,
+          "format", format,
+          "description", description,
+          "priority", priority);
+    }
+  }
+
+  /** What becomes of an object. */
+  @FunctionalInterface
+  interface Cells {
+    List<JsonValue> of(KubeObject object);
+  }
+
+  private record Printer(List<JsonObject> columns, Cells cells) {}
+
+  /** A printer and the description it was made from; a changed one is another object. */
+  private record Held(ResourceInfo info, Printer printer) {}
+
+  /**
+   * A table.
+   *
+   * @param include None, Metadata or Object
+   * @param withColumns whether the definitions are in it; in watches only the first table has them
+   */
+  JsonObject table(
+      ResourceInfo info,
+      List<ServedObject> objects,
+      String include,
+      boolean withColumns,
+      JsonObject metadata) {
+    Printer printer = printer(info);
+    List<JsonObject> rows = new ArrayList<>(objects.size());
+    for (ServedObject served : objects) {
+      KubeObject object = served.tree();
+      JsonObject.Builder row =
+          JsonObject.builder().put("cells", new JsonArray(printer.cells().of(object)));
+      List<JsonObject> conditions = conditions(object);
+      if (!conditions.isEmpty()) {
+        row.put("conditions", conditions);
+      }
+      switch (include) {
+        case "None" -> {}
+        case "Object" -> row.put("object", object.json());
+        default -> row.put("object", Renderer.metadata(object));
+      }
+      rows.add(row.build());
+    }
+    return JsonObject.of(
+        "kind",
+        "Table",
+        "apiVersion",
+        "meta.k8s.io/v1",
+        "metadata",
+        metadata,
+        "columnDefinitions",
+        withColumns ? printer.columns() : JsonNull.NULL,
+        "rows",
+        rows);
+  }
+
+  /** Marks rows of pods that have run to their end. */
+  private static List<JsonObject> conditions(KubeObject object) {
+    if (!object.kind().equals("Pod")) {
+      return List.of();
+    }
+    return switch (object.status().text("phase")) {
+      case "Succeeded" ->
+          List.of(
+              JsonObject.of(
+                  "type", "Completed",
+                  "status", "True",
+                  "reason", "Succeeded",
+                  "message", "The pod has completed successfully."));
+      case "Failed" ->
+          List.of(
+              JsonObject.of(
+                  "type", "Completed",
+                  "status", "True",
+                  "reason", "Failed",
+                  "message", "The pod failed."));
+      default -> List.of();
+    };
+  }
+
+  private Printer printer(ResourceInfo info) {
+    Held held = printers.get(info.type());
+    if (held == null || held.info() != info) {
+      held = new Held(info, info.custom() ? custom(info) : builtin(info));
+      printers.put(info.type(), held);
+    }
+    return held.printer();
+  }
+
+  private Printer builtin(ResourceInfo info) {
+    ResourceType type = info.type();
+    PrinterColumns columns = new PrinterColumns(clock);
+    Optional<PrinterColumns.Kind> kind = columns.of(type.groupResource());
+    if (kind.isEmpty()) {
+      return byDefault(info);
+    }
+    List<JsonObject> definitions = new ArrayList<>();
+    for (String column : kind.get().columns()) {
+      definitions.add(definition(column, info.schema()).json());
+    }
+    return new Printer(definitions, kind.get().cells());
+  }
+
+  /**
+   * Reads a column's text: {@code Name:type:path}, {@code +} before the name for wide ones; the
+   * description is that of the field at the path.
+   */
+  private static Definition definition(String text, Schema schema) {
+    boolean wide = text.startsWith("+");
+    String[] parts = (wide ? text.substring(1) : text).split(":", -1);
+    String type = parts.length > 1 && !parts[1].isEmpty() ? parts[1] : "string";
+    String path = parts.length > 2 ? parts[2] : "";
+    if (parts[0].equals("Age")) {
+      path = "metadata.creationTimestamp";
+    } else if (parts[0].equals("Name")) {
+      path = "metadata.name";
+    }
+    return new Definition(
+        parts[0],
+        type,
+        parts[0].equals("Name") ? "name" : "",
+        describe(schema, path),
+        wide ? 1 : 0);
+  }
+
+  private static String describe(Schema schema, String path) {
+    Schema at = schema;
+    String description = "";
+    if (path.isEmpty()) {
+      return "";
+    }
+    for (String name : path.split("\\.")) {
+      Optional<Field> field = at.field(name);
+      if (field.isEmpty()) {
+        return "";
+      }
+      description = field.get().description();
+      at = field.get().schema().get();
+    }
+    return description;
+  }
+
+  /** Name and creation time, as upstream shows kinds it has no columns for. */
+  private static Printer byDefault(ResourceInfo info) {
+    List<JsonObject> definitions =
+        List.of(
+            definition("Name", info.schema()).json(),
+            definition("Created At:date:metadata.creationTimestamp", info.schema()).json());
+    return new Printer(
+        definitions,
+        object ->
+            List.of(
+                new JsonString(object.name()),
+                new JsonString(object.metadata().text("creationTimestamp"))));
+  }
+
+  private Printer custom(ResourceInfo info) {
+    List<Column> columns = info.columns();
+    List<JsonObject> definitions = new ArrayList<>();
+    definitions.add(
+        new Definition(
+                "Name",
+                "string",
+                "name",
+                "Name must be unique within a namespace. Is required when creating resources.",
+                0)
+            .json());
+    if (columns.isEmpty()) {
+      definitions.add(
+          new Definition(
+                  "Age",
+                  "date",
+                  "",
+                  "CreationTimestamp is a timestamp representing the server time when this object"
+                      + " was created.",
+                  0)
+              .json());
+      return new Printer(
+          definitions,
+          object ->
+              List.of(
+                  new JsonString(object.name()),
+                  new JsonString(
+                      PrinterColumns.age(
+                          object.metadata().text("creationTimestamp"), clock.instant()))));
+    }
+    Map<Column, JsonPath> paths = new LinkedHashMap<>();
+    for (Column column : columns) {
+      definitions.add(
+          new Definition(
+                  column.name(),
+                  column.type(),
+                  column.format(),
+                  column.description().isEmpty()
+                      ? "Custom resource definition column (in JSONPath format): "
+                          + column.jsonPath()
+                      : column.description(),
+                  column.priority())
+              .json());
+      path(column.jsonPath()).ifPresent(path -> paths.put(column, path));
+    }
+    return new Printer(
+        definitions,
+        object -> {
+          List<JsonValue> cells = new ArrayList<>();
+          cells.add(new JsonString(object.name()));
+          for (Column column : columns) {
+            JsonPath path = paths.get(column);
+            cells.add(path == null ? JsonNull.NULL : customCell(column, path.find(object.json())));
+          }
+          return cells;
+        });
+  }
+
+  /** A column whose path cannot be read stays empty, as upstream has it. */
+  private static Optional<JsonPath> path(String text) {
+    try {
+      return Optional.of(JsonPath.path(text));
+    } catch (IllegalArgumentException _) {
+      return Optional.empty();
+    }
+  }
+
+  private JsonValue customCell(Column column, List<JsonValue> found) {
+    if (found.isEmpty() || found.getFirst() == JsonNull.NULL) {
+      return JsonNull.NULL;
+    }
+    JsonValue value = found.getFirst();
+    return switch (column.type()) {
+      case "integer" ->
+          switch (value) {
+            case JsonInteger _ -> value;
+            case JsonDecimal decimal -> new JsonInteger((long) decimal.value());
+            default -> JsonNull.NULL;
+          };
+      case "number" ->
+          value instanceof JsonInteger || value instanceof JsonDecimal ? value : JsonNull.NULL;
+      case "boolean" -> value instanceof JsonBoolean ? value : JsonNull.NULL;
+      case "date" ->
+          value instanceof JsonString text
+              ? new JsonString(PrinterColumns.age(text.value(), clock.instant()))
+              : JsonNull.NULL;
+      default -> {
+        List<String> texts = new ArrayList<>();
+        for (JsonValue one : found) {
+          texts.add(one instanceof JsonString text ? text.value() : Json.write(one));
+        }
+        yield new JsonString(String.join(",", texts));
+      }
+    };
+  }
+}

@@ -1,0 +1,116 @@
+package dev.kedge.apiserver;
+
+import dev.kedge.apiserver.Form.Shape;
+import dev.kedge.http.Headers;
+import dev.kedge.model.ApiException;
+import dev.kedge.registry.Registry;
+import dev.kedge.registry.Registry.Request;
+import dev.kedge.registry.Registry.ServedWatch;
+import dev.kedge.registry.Registry.WatchEvent;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+
+/**
+ * Streams watches: frames of one event each, sent as they come, those that come together in one
+ * piece. Ends with the client, with the time asked for, or with an ERROR event. Any thread.
+ */
+final class Watches {
+  private static final Duration LONGEST_TAKE = Duration.ofMinutes(1);
+
+  private final Registry registry;
+  private final Renderer renderer;
+  private final Metrics metrics;
+  private final Duration minWatch;
+
+  Watches(Registry registry, Renderer renderer, Metrics metrics, Duration minWatch) {
+    this.registry = registry;
+    this.renderer = renderer;
+    this.metrics = metrics;
+    this.minWatch = minWatch;
+  }
+
+  /** Follows a collection, or with a name one object of it. */
+  void follow(Call call, Request request, String name) throws Exception {
+    Form asked = Form.of(call, renderer.hasProtobuf(request.resource()), true, false);
+    Form form = new Form(asked.mediaType(), asked.shape(), false);
+    String include = ResourceHandler.include(call);
+    long seconds = Options.number(call.query(), "timeoutSeconds").orElse(0L);
+    // Clients with no wish end at different times, so that they do not come back all at once.
+    long nanos =
+        seconds > 0
+            ? Duration.ofSeconds(seconds).toNanos()
+            : (long) (minWatch.toNanos() * (1 + ThreadLocalRandom.current().nextDouble()));
+    long deadline = System.nanoTime() + nanos;
+    ServedWatch opened;
+    try {
+      opened = registry.watch(request, Options.watch(call.query(), name));
+    } catch (ApiException e) {
+      if (!e.isExpired()) {
+        throw e;
+      }
+      // As upstream: the watch begins, and its only event says that history is gone.
+      try (OutputStream out = start(call, form)) {
+        out.write(renderer.error(e.status().json(), form));
+      }
+      return;
+    }
+    metrics.watch(call.info(), 1);
+    try (ServedWatch watch = opened) {
+      call.onGone(watch::close);
+      try (OutputStream out = start(call, form)) {
+        out.flush();
+        stream(call, request, form, include, deadline, watch, out);
+      }
+    } finally {
+      metrics.watch(call.info(), -1);
+    }
+  }
+
+  private void stream(
+      Call call,
+      Request request,
+      Form form,
+      String include,
+      long deadline,
+      ServedWatch watch,
+      OutputStream out)
+      throws IOException, InterruptedException {
+    boolean first = true;
+    while (!watch.ended()) {
+      long left = deadline - System.nanoTime();
+      if (left <= 0) {
+        return;
+      }
+      List<WatchEvent> events;
+      try {
+        events = watch.take(Duration.ofNanos(Math.min(left, LONGEST_TAKE.toNanos())));
+      } catch (ApiException e) {
+        out.write(renderer.error(e.status().json(), form));
+        return;
+      }
+      if (events.isEmpty()) {
+        continue;
+      }
+      for (WatchEvent event : events) {
+        out.write(
+            renderer.event(
+                request.resource(), event, form, include, first || form.shape() != Shape.TABLE));
+        first = false;
+      }
+      out.flush();
+      metrics.watchEvents(call.info(), events.size());
+    }
+  }
+
+  private static OutputStream start(Call call, Form form) throws IOException {
+    String type =
+        form.mediaType().equals(MediaType.JSON) && form.shape() == Shape.OBJECT
+            ? MediaType.JSON
+            : form.mediaType() + ";stream=watch";
+    return new java.io.BufferedOutputStream(
+        call.stream(200, Headers.of("Content-Type", type)), 16 * 1024);
+  }
+}
