@@ -16,14 +16,16 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BooleanSupplier;
 
 /** Informers whose objects the test puts in by hand. */
-final class TestInformers implements Informers {
+public final class TestInformers implements Informers {
   private final Map<ResourceType, Fixed> informers = new ConcurrentHashMap<>();
 
-  void put(ResourceType type, String json) {
+  /** Adds or changes an object. */
+  public void put(ResourceType type, String json) {
     fixed(type).put(KubeObject.parse(json.getBytes(java.nio.charset.StandardCharsets.UTF_8)));
   }
 
-  void delete(ResourceType type, String namespace, String name) {
+  /** Takes an object away. */
+  public void delete(ResourceType type, String namespace, String name) {
     fixed(type).delete(new ObjectKey(namespace, name));
   }
 
