@@ -24,8 +24,7 @@ final class FailureStage implements Stage {
         Answers.noSuchPath(call);
       }
     } catch (ApiException e) {
-      // What a sender cannot mend is logged; an agent that is away is told to the sender only.
-      if (e.code() == 500) {
+      if (e.code() >= 500) {
         LOG.log(System.Logger.Level.WARNING, call.method() + " " + call.path() + " failed", e);
       }
       fail(call, e);

@@ -30,7 +30,7 @@ public final class Startup {
             () -> {
               long begun = System.nanoTime();
               T result = work.call();
-              report(name, String.valueOf(result), begun);
+              report(name, begun);
               return result;
             });
     Thread.ofVirtual().name("start-" + name).start(task);
@@ -46,7 +46,7 @@ public final class Startup {
     } catch (Exception e) {
       throw rethrow(name, e);
     }
-    report(name, String.valueOf(result), begun);
+    report(name, begun);
     return result;
   }
 
@@ -61,11 +61,10 @@ public final class Startup {
     out.flush();
   }
 
-  private void report(String name, String result, long begun) {
+  private void report(String name, long begun) {
     say(
-        "  %-12s %6.2f s  (at %.2f s)  %s"
-            .formatted(
-                name, seconds(System.nanoTime() - begun), seconds(elapsed().toNanos()), result));
+        "  %-14s took %5.2f s, done after %5.2f s"
+            .formatted(name, seconds(System.nanoTime() - begun), seconds(elapsed().toNanos())));
   }
 
   private static double seconds(long nanos) {

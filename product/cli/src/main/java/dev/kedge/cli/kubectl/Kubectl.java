@@ -228,7 +228,7 @@ public final class Kubectl {
       }
       if (at instanceof java.net.http.HttpTimeoutException) {
         return "Unable to connect to the server: net/http: request canceled (Client.Timeout"
-                   + " exceeded while awaiting headers)";
+            + " exceeded while awaiting headers)";
       }
     }
     if (cause instanceof SSLException) {

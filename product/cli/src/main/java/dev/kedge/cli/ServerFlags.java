@@ -1,0 +1,292 @@
+package dev.kedge.cli;
+
+import static dev.kedge.cli.Flags.Kind.LIST;
+import static dev.kedge.cli.Flags.Kind.SWITCH;
+import static dev.kedge.cli.Flags.Kind.TEXT;
+
+import dev.kedge.cli.Flags.Flag;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The flags of {@code kedge server}: K3s's names and meanings, and a few of our own. */
+final class ServerFlags {
+  private static final String ONE_SERVER = "this version runs one server without further nodes";
+  private static final String ONE_PROCESS =
+      "kedge has no separate component to pass arguments to; use kedge's own flags";
+  private static final String SQLITE_ONLY = "this version keeps its data in SQLite only";
+
+  private ServerFlags() {}
+
+  static Flags table(ProgramName program) {
+    List<Flag> flags = new ArrayList<>();
+    // Configuration and log
+    flags.add(
+        Flag.of(
+            TEXT,
+            "config,c",
+            env("CONFIG_FILE"),
+            program.configFile(),
+            "configuration file; <file>.d/*.yaml is read after it"));
+    flags.add(Flag.of(SWITCH, "debug", env("DEBUG"), "false", "log what happens inside"));
+    flags.add(
+        Flag.of(TEXT, "log,l", "", "", "write the log to this file instead of standard error"));
+    // Listener
+    flags.add(Flag.of(TEXT, "bind-address", "", "0.0.0.0", "address the API listens on"));
+    flags.add(Flag.of(TEXT, "https-listen-port", "", "6443", "port the API listens on"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "advertise-address",
+            "",
+            "",
+            "address that pods reach the API at (default: the node's)"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "advertise-port",
+            "",
+            "",
+            "port that pods reach the API at (default: https-listen-port)"));
+    flags.add(
+        Flag.of(LIST, "tls-san", "", "", "further names and addresses in the API's certificate"));
+    // Data
+    flags.add(
+        Flag.of(TEXT, "data-dir,d", env("DATA_DIR"), program.dataDir(), "directory of all state"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "datastore-endpoint",
+            env("DATASTORE_ENDPOINT"),
+            "",
+            "empty or sqlite: the embedded datastore"));
+    // Network
+    flags.add(Flag.of(TEXT, "cluster-cidr", "", "10.42.0.0/16", "addresses of pods"));
+    flags.add(Flag.of(TEXT, "service-cidr", "", "10.43.0.0/16", "addresses of Services"));
+    flags.add(
+        Flag.of(TEXT, "service-node-port-range", "", "30000-32767", "ports of NodePort Services"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "cluster-dns",
+            "",
+            "",
+            "address of the cluster's DNS (default: the tenth of service-cidr)"));
+    flags.add(Flag.of(TEXT, "cluster-domain", "", "cluster.local", "DNS domain of the cluster"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "ingress-http-port",
+            env("INGRESS_HTTP_PORT"),
+            "80",
+            "port of the ingress for http"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "ingress-https-port",
+            env("INGRESS_HTTPS_PORT"),
+            "443",
+            "port of the ingress for https"));
+    // Client
+    flags.add(
+        Flag.of(
+            TEXT,
+            "write-kubeconfig,o",
+            env("KUBECONFIG_OUTPUT"),
+            program.kubeconfig(),
+            "where to write the administrator's kubeconfig"));
+    flags.add(
+        Flag.of(TEXT, "write-kubeconfig-mode", env("KUBECONFIG_MODE"), "600", "its file mode"));
+    flags.add(Flag.of(TEXT, "write-kubeconfig-group", env("KUBECONFIG_GROUP"), "", "its group"));
+    // Parts
+    flags.add(
+        Flag.of(
+            LIST,
+            "disable",
+            "",
+            "",
+            "parts to leave out: coredns, servicelb, ingress (or traefik), local-storage,"
+                + " metrics-server"));
+    flags.add(Flag.of(SWITCH, "disable-scheduler", "", "false", "do not run the scheduler"));
+    flags.add(Flag.of(SWITCH, "disable-kube-proxy", "", "false", "do not program Services"));
+    flags.add(
+        Flag.of(SWITCH, "disable-agent", "", "false", "run the control plane only; needs no root"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "default-local-storage-path",
+            "",
+            "",
+            "directory of local volumes (default: data-dir/storage)"));
+    // Node
+    flags.add(
+        Flag.of(
+            TEXT, "node-name", env("NODE_NAME"), "", "name of this node (default: the host's)"));
+    flags.add(Flag.of(LIST, "node-label", "", "", "labels the node registers with: key=value"));
+    flags.add(
+        Flag.of(LIST, "node-taint", "", "", "taints the node registers with: key=value:Effect"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "node-ip,i",
+            "",
+            "",
+            "address of this node (default: that of the default route)"));
+    flags.add(Flag.of(LIST, "node-external-ip", "", "", "external addresses of this node"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "resolv-conf",
+            env("RESOLV_CONF"),
+            "/etc/resolv.conf",
+            "resolver file for pods and for DNS forwarding"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "container-runtime-endpoint",
+            "",
+            "",
+            "socket of a running CRI runtime; empty: kedge runs its own containerd"));
+    flags.add(
+        Flag.of(
+            TEXT, "snapshotter", "", "overlayfs", "containerd snapshotter: overlayfs or native"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "private-registry",
+            "",
+            program.registries(),
+            "registry mirrors and credentials (registries.yaml)"));
+    flags.add(
+        Flag.of(
+            SWITCH,
+            "no-install",
+            env("NO_INSTALL"),
+            "false",
+            "do not install missing Debian packages"));
+
+    for (String arg :
+        List.of(
+            "kube-apiserver-arg",
+            "etcd-arg",
+            "kube-controller-manager-arg",
+            "kube-scheduler-arg",
+            "kube-cloud-controller-manager-arg",
+            "kubelet-arg",
+            "kube-proxy-arg")) {
+      flags.add(Flag.refused(arg, ONE_PROCESS));
+    }
+    for (String arg :
+        List.of(
+            "token,t",
+            "token-file",
+            "agent-token",
+            "agent-token-file",
+            "server,s",
+            "cluster-init",
+            "cluster-reset",
+            "cluster-reset-restore-path",
+            "lb-server-port",
+            "disable-apiserver-lb",
+            "with-node-id",
+            "flannel-iface",
+            "flannel-conf",
+            "flannel-cni-conf",
+            "flannel-external-ip",
+            "flannel-ipv6-masq",
+            "egress-selector-mode",
+            "embedded-registry",
+            "vpn-auth",
+            "vpn-auth-file")) {
+      flags.add(Flag.refused(arg, ONE_SERVER));
+    }
+    for (String arg :
+        List.of(
+            "datastore-cafile",
+            "datastore-certfile",
+            "datastore-keyfile",
+            "kine-tls",
+            "etcd-expose-metrics",
+            "etcd-disable-snapshots",
+            "etcd-snapshot-name",
+            "etcd-snapshot-schedule-cron",
+            "etcd-snapshot-retention",
+            "etcd-snapshot-dir",
+            "etcd-snapshot-compress",
+            "etcd-snapshot-reconcile-interval",
+            "etcd-s3",
+            "etcd-s3-endpoint",
+            "etcd-s3-endpoint-ca",
+            "etcd-s3-skip-ssl-verify",
+            "etcd-s3-access-key",
+            "etcd-s3-secret-key",
+            "etcd-s3-session-token",
+            "etcd-s3-bucket",
+            "etcd-s3-bucket-lookup-type",
+            "etcd-s3-region",
+            "etcd-s3-folder",
+            "etcd-s3-retention",
+            "etcd-s3-proxy",
+            "etcd-s3-config-secret",
+            "etcd-s3-insecure",
+            "etcd-s3-timeout",
+            "disable-etcd")) {
+      flags.add(Flag.refused(arg, SQLITE_ONLY));
+    }
+    flags.add(Flag.refused("flannel-backend", "one node needs no network between nodes yet"));
+    flags.add(
+        Flag.refused(
+            "disable-network-policy",
+            "network policies are not enforced yet, so there is nothing to disable"));
+    flags.add(
+        Flag.refused(
+            "disable-helm-controller,helm-job-image,helm-controller-arg",
+            "the Helm controller does not exist yet"));
+    flags.add(Flag.refused("disable-cloud-controller", "kedge has no cloud controller"));
+    flags.add(Flag.refused("disable-apiserver", "a server without an API is not supported yet"));
+    flags.add(
+        Flag.refused(
+            "disable-controller-manager", "a server without controllers is not supported yet"));
+    flags.add(
+        Flag.refused(
+            "secrets-encryption,secrets-encryption-provider",
+            "encryption of Secrets at rest is not supported yet"));
+    flags.add(Flag.refused("protect-kernel-defaults", "kernel settings are not checked yet"));
+    flags.add(Flag.refused("selinux", "SELinux is not supported yet"));
+    flags.add(Flag.refused("rootless", "running pods without root is not supported yet"));
+    flags.add(Flag.refused("docker,cri-dockerd", "kedge runs containerd"));
+    flags.add(Flag.refused("prefer-bundled-bin", "kedge runs the machine's own binaries"));
+    flags.add(
+        Flag.refused(
+            "supervisor-port,apiserver-port,apiserver-bind-address,supervisor-metrics",
+            "API and supervisor share one listener"));
+    flags.add(Flag.refused("enable-pprof", "there is no Go profile to serve"));
+    flags.add(
+        Flag.refused(
+            "servicelb-namespace", "the load balancer runs inside the process, without pods"));
+    flags.add(
+        Flag.refused(
+            "tls-san-security", "the certificate names only configured addresses in any case"));
+    flags.add(Flag.refused("pause-image", "kedge makes its own pause image"));
+    flags.add(
+        Flag.refused("image-service-endpoint", "images are managed by the container runtime"));
+    flags.add(
+        Flag.refused(
+            "default-runtime,nonroot-devices,disable-default-registry-endpoint,system-default-registry,airgap-extra-registry",
+            "not supported yet"));
+    flags.add(
+        Flag.refused(
+            "image-credential-provider-bin-dir,image-credential-provider-config",
+            "credential providers are not supported yet"));
+    flags.add(
+        Flag.refused(
+            "node-internal-dns,node-external-dns",
+            "DNS names as node addresses are not supported yet"));
+    flags.add(Flag.refused("v,vmodule,alsologtostderr", "use --debug"));
+    return new Flags("server", flags);
+  }
+
+  /** Both spellings of an environment variable; kedge's own wins. */
+  private static String env(String name) {
+    return "KEDGE_" + name + ",K3S_" + name;
+  }
+}

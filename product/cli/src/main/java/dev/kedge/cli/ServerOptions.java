@@ -1,0 +1,279 @@
+package dev.kedge.cli;
+
+import dev.kedge.lifecycle.UserException;
+import dev.kedge.server.ServerConfig;
+import java.io.IOException;
+import java.net.Inet4Address;
+import java.net.InetAddress;
+import java.net.InterfaceAddress;
+import java.net.NetworkInterface;
+import java.net.SocketException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Pattern;
+
+/** Makes a checked {@link ServerConfig} of flag values; every fault is a {@link UserException}. */
+final class ServerOptions {
+  private static final Set<String> PARTS =
+      Set.of("coredns", "servicelb", "ingress", "local-storage", "metrics-server");
+  private static final Pattern NAME = Pattern.compile("[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?");
+  private static final Pattern TAINT =
+      Pattern.compile("[^=:]+(=[^:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)");
+
+  private ServerOptions() {}
+
+  static ServerConfig of(Flags.Values values) {
+    String datastore = values.text("datastore-endpoint");
+    if (!datastore.isEmpty() && !datastore.equals("sqlite") && !datastore.startsWith("sqlite:")) {
+      throw new UserException(
+          "--datastore-endpoint "
+              + datastore.replaceAll("//[^@/]*@", "//…@")
+              + " is not supported yet; leave it out for the embedded SQLite datastore");
+    }
+    if (datastore.startsWith("sqlite:")) {
+      throw new UserException(
+          "the SQLite file lies in --data-dir; give --datastore-endpoint without a path");
+    }
+    boolean runAgent = !values.on("disable-agent");
+    Path dataDir = dataDir(values, runAgent);
+    Cidr cluster = cidr(values, "cluster-cidr");
+    Cidr service = cidr(values, "service-cidr");
+    if (cluster.overlaps(service)) {
+      throw new UserException(
+          "--cluster-cidr "
+              + cluster
+              + " and --service-cidr "
+              + service
+              + " overlap; choose ranges that do not");
+    }
+    String dns = values.text("cluster-dns");
+    if (dns.isEmpty()) {
+      dns = service.address(10);
+    } else if (!service.contains(dns)) {
+      throw new UserException("--cluster-dns " + dns + " is not inside --service-cidr " + service);
+    }
+    String nodeIp = values.isSet("node-ip") ? address(values, "node-ip") : defaultAddress();
+    int port = values.number("https-listen-port", 1, 65535);
+    int[] nodePorts = portRange(values);
+    Path kubeconfig = kubeconfig(values, runAgent, dataDir);
+    String mode = values.text("write-kubeconfig-mode");
+    if (!mode.matches("0?[0-7]{3}")) {
+      throw new UserException(
+          "--write-kubeconfig-mode must be an octal file mode such as 600, not " + mode);
+    }
+    return new ServerConfig(
+        dataDir,
+        address(values, "bind-address"),
+        port,
+        values.isSet("advertise-address") ? address(values, "advertise-address") : nodeIp,
+        values.isSet("advertise-port") ? values.number("advertise-port", 1, 65535) : port,
+        values.list("tls-san"),
+        cluster.toString(),
+        service.toString(),
+        nodePorts[0],
+        nodePorts[1],
+        dns,
+        values.text("cluster-domain"),
+        kubeconfig,
+        mode,
+        Optional.of(values.text("write-kubeconfig-group")).filter(group -> !group.isEmpty()),
+        disabled(values),
+        !values.on("disable-scheduler"),
+        !values.on("disable-kube-proxy"),
+        runAgent,
+        values.number("ingress-http-port", 1, 65535),
+        values.number("ingress-https-port", 1, 65535),
+        new ServerConfig.Node(
+            nodeName(values),
+            nodeIp,
+            values.list("node-external-ip"),
+            labels(values),
+            taints(values),
+            Path.of(values.text("resolv-conf")),
+            Optional.of(values.text("container-runtime-endpoint"))
+                .filter(endpoint -> !endpoint.isEmpty()),
+            snapshotter(values),
+            Path.of(values.text("private-registry")),
+            values.isSet("default-local-storage-path")
+                ? Path.of(values.text("default-local-storage-path")).toAbsolutePath()
+                : dataDir.resolve("storage")));
+  }
+
+  private static boolean root() {
+    return "root".equals(System.getProperty("user.name"));
+  }
+
+  /** Without root and without agent the state lies in the user's home, as K3s has it. */
+  private static Path dataDir(Flags.Values values, boolean runAgent) {
+    if (!values.isSet("data-dir") && !root() && !runAgent) {
+      return Path.of(System.getProperty("user.home"), ".kedge");
+    }
+    return Path.of(values.text("data-dir")).toAbsolutePath();
+  }
+
+  private static Path kubeconfig(Flags.Values values, boolean runAgent, Path dataDir) {
+    if (!values.isSet("write-kubeconfig") && !root() && !runAgent) {
+      return dataDir.resolve("kedge.yaml");
+    }
+    return Path.of(values.text("write-kubeconfig")).toAbsolutePath();
+  }
+
+  private static List<String> disabled(Flags.Values values) {
+    // traefik is what K3s users disable when they mean the ingress.
+    List<String> parts =
+        values.list("disable").stream()
+            .map(part -> part.equals("traefik") ? "ingress" : part)
+            .toList();
+    for (String part : parts) {
+      if (!PARTS.contains(part)) {
+        throw new UserException(
+            "--disable "
+                + part
+                + ": there is no such part; known are "
+                + String.join(", ", PARTS.stream().sorted().toList()));
+      }
+    }
+    return parts;
+  }
+
+  private static String nodeName(Flags.Values values) {
+    String name = values.text("node-name");
+    if (name.isEmpty()) {
+      try {
+        name = Files.readString(Path.of("/proc/sys/kernel/hostname")).strip();
+      } catch (IOException e) {
+        throw new UserException("the host has no readable name; give --node-name", e);
+      }
+    }
+    name = name.toLowerCase(Locale.ROOT);
+    if (!NAME.matcher(name).matches()) {
+      throw new UserException(
+          "the node name "
+              + name
+              + " is not a DNS name (small letters, digits, '-' and '.'); give another with"
+              + " --node-name");
+    }
+    return name;
+  }
+
+  private static Map<String, String> labels(Flags.Values values) {
+    Map<String, String> labels = new LinkedHashMap<>();
+    for (String label : values.list("node-label")) {
+      int equals = label.indexOf('=');
+      if (equals < 1) {
+        throw new UserException("--node-label " + label + " must have the form key=value");
+      }
+      labels.put(label.substring(0, equals), label.substring(equals + 1));
+    }
+    return labels;
+  }
+
+  private static List<String> taints(Flags.Values values) {
+    for (String taint : values.list("node-taint")) {
+      if (!TAINT.matcher(taint).matches()) {
+        throw new UserException(
+            "--node-taint "
+                + taint
+                + " must have the form key=value:NoSchedule (or PreferNoSchedule, NoExecute)");
+      }
+    }
+    return values.list("node-taint");
+  }
+
+  private static String snapshotter(Flags.Values values) {
+    String snapshotter = values.text("snapshotter");
+    if (!Set.of("overlayfs", "native").contains(snapshotter)) {
+      throw new UserException(
+          "--snapshotter " + snapshotter + " is not supported; choose overlayfs or native");
+    }
+    return snapshotter;
+  }
+
+  private static int[] portRange(Flags.Values values) {
+    String text = values.text("service-node-port-range");
+    int dash = text.indexOf('-');
+    try {
+      int first = Integer.parseInt(text.substring(0, Math.max(dash, 0)));
+      int last = Integer.parseInt(text.substring(dash + 1));
+      if (0 < first && first <= last && last <= 65535) {
+        return new int[] {first, last};
+      }
+    } catch (NumberFormatException e) {
+      throw new UserException(
+          "--service-node-port-range must look like 30000-32767, not " + text, e);
+    }
+    throw new UserException("--service-node-port-range must look like 30000-32767, not " + text);
+  }
+
+  private static String address(Flags.Values values, String flag) {
+    String text = values.text(flag);
+    if (!Cidr.isIpv4(text)) {
+      throw new UserException(
+          "--" + flag + " " + text + " is not an IPv4 address; IPv6 is not supported yet");
+    }
+    return text;
+  }
+
+  private static Cidr cidr(Flags.Values values, String flag) {
+    String text = values.text(flag);
+    return Cidr.parse(text)
+        .orElseThrow(
+            () ->
+                new UserException(
+                    "--"
+                        + flag
+                        + " "
+                        + text
+                        + " is not an IPv4 range such as 10.42.0.0/16; IPv6 is not supported yet"));
+  }
+
+  /**
+   * The address of the interface that the default route leaves by; loopback on a host without one.
+   */
+  private static String defaultAddress() {
+    try {
+      for (String line : Files.readAllLines(Path.of("/proc/net/route"))) {
+        String[] fields = line.split("\\s+", -1);
+        if (fields.length > 2 && fields[1].equals("00000000")) {
+          NetworkInterface device = NetworkInterface.getByName(fields[0]);
+          if (device != null) {
+            Optional<String> found = ipv4(device);
+            if (found.isPresent()) {
+              return found.get();
+            }
+          }
+        }
+      }
+      Set<String> others = new LinkedHashSet<>();
+      for (NetworkInterface device : NetworkInterface.networkInterfaces().toList()) {
+        // Bridges and pairs of pods are ours or another runtime's, not the machine's address.
+        if (device.isUp()
+            && !device.isLoopback()
+            && !device.isVirtual()
+            && !device.getName().matches("(cni|kedge|veth|docker|br-|dummy).*")) {
+          ipv4(device).ifPresent(others::add);
+        }
+      }
+      return others.isEmpty() ? "127.0.0.1" : others.iterator().next();
+    } catch (SocketException e) {
+      throw new UserException("the host's network interfaces cannot be read; give --node-ip", e);
+    } catch (IOException e) {
+      throw new UserException("the host's routes cannot be read; give --node-ip", e);
+    }
+  }
+
+  private static Optional<String> ipv4(NetworkInterface device) {
+    return device.getInterfaceAddresses().stream()
+        .map(InterfaceAddress::getAddress)
+        .filter(Inet4Address.class::isInstance)
+        .map(InetAddress::getHostAddress)
+        .findFirst();
+  }
+}

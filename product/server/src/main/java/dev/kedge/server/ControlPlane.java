@@ -1,0 +1,96 @@
+package dev.kedge.server;
+
+import dev.kedge.client.Informer;
+import dev.kedge.client.Informers;
+import dev.kedge.client.KubeClient;
+import dev.kedge.identity.BootstrapRoles;
+import dev.kedge.identity.RbacAuthorizer;
+import dev.kedge.model.ApiException;
+import dev.kedge.model.GroupVersionKind;
+import dev.kedge.model.KubeObject;
+import dev.kedge.model.ResourceType;
+import dev.kedge.model.Resources;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/** What every cluster has from its first moment on, made through the API like anything else. */
+final class ControlPlane {
+  private ControlPlane() {}
+
+  /**
+   * Makes the standard roles and bindings where they are missing, and the namespaces they lie in.
+   */
+  static void bootstrap(KubeClient client) throws InterruptedException {
+    List<KubeObject> roles = BootstrapRoles.objects();
+    createMissing(
+        client,
+        roles.stream()
+            .map(KubeObject::namespace)
+            .filter(namespace -> !namespace.isEmpty())
+            .distinct()
+            .map(name -> KubeObject.of(new GroupVersionKind("", "v1", "Namespace"), "", name))
+            .toList());
+    createMissing(client, roles);
+  }
+
+  // Side by side, so that the datastore syncs them to disk together.
+  private static void createMissing(KubeClient client, List<KubeObject> objects)
+      throws InterruptedException {
+    List<Future<?>> creations = new ArrayList<>();
+    try (ExecutorService tasks = Executors.newVirtualThreadPerTaskExecutor()) {
+      for (KubeObject object : objects) {
+        creations.add(tasks.submit(() -> createMissing(client, object)));
+      }
+    }
+    for (Future<?> creation : creations) {
+      try {
+        creation.get();
+      } catch (ExecutionException e) {
+        throw new IllegalStateException("the cluster's first objects cannot be made", e.getCause());
+      }
+    }
+  }
+
+  private static void createMissing(KubeClient client, KubeObject object) {
+    ResourceType type = type(object.kind());
+    if (client.find(type, object.namespace(), object.name()).isPresent()) {
+      return;
+    }
+    try {
+      client.create(type, object);
+    } catch (ApiException e) {
+      if (!e.isAlreadyExists()) {
+        throw e;
+      }
+    }
+  }
+
+  private static ResourceType type(String kind) {
+    return switch (kind) {
+      case "Namespace" -> Resources.NAMESPACES;
+      case "ClusterRole" -> Resources.CLUSTER_ROLES;
+      case "ClusterRoleBinding" -> Resources.CLUSTER_ROLE_BINDINGS;
+      case "Role" -> Resources.ROLES;
+      case "RoleBinding" -> Resources.ROLE_BINDINGS;
+      default -> throw new IllegalArgumentException("no bootstrap object of kind " + kind);
+    };
+  }
+
+  /** Keeps the authoriser's index of roles and bindings current; returns when it is complete. */
+  static void follow(RbacAuthorizer rbac, Informers informers) throws InterruptedException {
+    for (ResourceType type :
+        List.of(
+            Resources.ROLES,
+            Resources.CLUSTER_ROLES,
+            Resources.ROLE_BINDINGS,
+            Resources.CLUSTER_ROLE_BINDINGS)) {
+      Informer informer = informers.of(type);
+      informer.listen(rbac::changed);
+      informer.awaitSynced();
+    }
+  }
+}

@@ -1,0 +1,258 @@
+package dev.kedge.server;
+
+import dev.kedge.apiserver.ApiServer;
+import dev.kedge.apiserver.HealthChecks;
+import dev.kedge.client.Informers;
+import dev.kedge.client.KubeClient;
+import dev.kedge.client.SharedInformers;
+import dev.kedge.controllers.ControllerContext;
+import dev.kedge.controllers.ControllerSet;
+import dev.kedge.http.HttpServer;
+import dev.kedge.http.HttpServer.Listen;
+import dev.kedge.http.PortTakenException;
+import dev.kedge.http.Tls;
+import dev.kedge.identity.Authenticator;
+import dev.kedge.identity.Authorizer;
+import dev.kedge.identity.ClusterCertificates;
+import dev.kedge.identity.NodeAuthorizer;
+import dev.kedge.identity.RbacAuthorizer;
+import dev.kedge.identity.ServiceAccountTokens;
+import dev.kedge.identity.UnionAuthorizer;
+import dev.kedge.identity.User;
+import dev.kedge.lifecycle.Closer;
+import dev.kedge.lifecycle.Startup;
+import dev.kedge.lifecycle.Startup.Phase;
+import dev.kedge.lifecycle.UserException;
+import dev.kedge.model.Resources;
+import dev.kedge.reconcile.SystemTimeline;
+import dev.kedge.registry.Identity;
+import dev.kedge.registry.ObjectRegistry;
+import dev.kedge.registry.Objects;
+import dev.kedge.registry.ResourceInfo;
+import dev.kedge.registry.Settings;
+import dev.kedge.registry.admission.AdmissionPlugins;
+import dev.kedge.scheduler.Scheduler;
+import dev.kedge.store.Store;
+import dev.kedge.store.StoreException;
+import dev.kedge.store.sql.SqliteStore;
+import java.io.IOException;
+import java.time.Clock;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * The assembly: every part of a server, constructed in start order, on one page. Parts know the
+ * interfaces of the layers below them; only this class (and {@link NodeParts} for the node's half)
+ * knows which parts there are.
+ *
+ * <pre>
+ * preflight → lock → ┬ certificates ┐
+ *                    ├ datastore ───┴→ registry → API → controllers, scheduler ┐
+ *                    └ packages → containerd ──────────────────────────────────┴→ node, network
+ * </pre>
+ *
+ * {@link #close} stops them in reverse. Containers are not parts; they go on.
+ */
+public final class KedgeServer implements AutoCloseable {
+  private final Closer parts;
+  private final Optional<NodeParts> node;
+
+  private KedgeServer(Closer parts, Optional<NodeParts> node) {
+    this.parts = parts;
+    this.node = node;
+  }
+
+  /**
+   * Starts a server; returns when the API is ready and everything else is on its way.
+   *
+   * @param packages installs what this machine misses as a node, before containerd is started
+   * @throws UserException if something that the user must change is in the way
+   */
+  public static KedgeServer start(ServerConfig config, Startup startup, Runnable packages) {
+    Preflight.check(config);
+    Closer parts = new Closer();
+    try {
+      return new KedgeServer(parts, start(config, startup, packages, parts));
+    } catch (RuntimeException | Error e) {
+      parts.close();
+      throw e;
+    }
+  }
+
+  private static Optional<NodeParts> start(
+      ServerConfig config, Startup startup, Runnable packages, Closer parts) {
+    Clock clock = Clock.systemUTC();
+    parts.add("data directory lock", DataDirLock.take(config.dataDir()));
+
+    // Three things that do not need each other.
+    Optional<Phase<NodeRuntime>> runtime =
+        config.runAgent()
+            ? Optional.of(
+                startup.begin("containerd", () -> NodeRuntime.start(config, packages, parts)))
+            : Optional.empty();
+    Phase<ClusterCertificates> opening =
+        startup.begin("certificates", () -> ClusterCertificates.open(config.tlsDir(), clock));
+    Store store = parts.add("datastore", startup.run("datastore", () -> openStore(config)));
+    ClusterCertificates certificates = opening.await();
+    ServingCertificates serving = new ServingCertificates(certificates, config);
+
+    // Identity looks objects up in the registry, and the registry asks identity about tokens.
+    CompletableFuture<Objects> objects = new CompletableFuture<>();
+    RbacAuthorizer rbac = new RbacAuthorizer();
+    Authorizer authorizer =
+        new UnionAuthorizer(
+            List.of(
+                rbac,
+                new NodeAuthorizer(
+                    name ->
+                        objects.join().list(Resources.PODS, "").stream()
+                            .filter(pod -> pod.spec().text("nodeName").equals(name))
+                            .toList(),
+                    (type, namespace, name) -> objects.join().find(type, namespace, name))));
+    String issuer = "https://kubernetes.default.svc." + config.clusterDomain();
+    ServiceAccountTokens tokens =
+        new ServiceAccountTokens(
+            issuer,
+            List.of(issuer, "kedge"),
+            certificates.serviceAccountKey(),
+            List.of(),
+            (type, namespace, name) -> objects.join().find(type, namespace, name),
+            clock);
+    Authenticator authenticator =
+        new Authenticator(
+            certificates.clientAuthority().chain(),
+            certificates.requestHeaderAuthority().chain(),
+            Set.of(),
+            List.of(tokens),
+            true,
+            clock);
+    ObjectRegistry registry =
+        parts.add(
+            "registry",
+            new ObjectRegistry(
+                store,
+                Settings.of(config.serviceCidr()),
+                new Identity(authorizer, rbac, authenticator::review, tokens::issue),
+                AdmissionPlugins.standard(authorizer, rbac),
+                clock));
+    objects.complete(registry.objects());
+    registry.start();
+
+    KubeClient client =
+        new InProcessClient(registry, User.of("system:kedge", "system:masters"), "kedge");
+    Informers informers = parts.add("informers", new SharedInformers(client));
+    NodeRoutes nodes = new NodeRoutes();
+    ServiceRoutes services = new ServiceRoutes(informers);
+    Readiness readiness = new Readiness();
+
+    ApiServer api =
+        new ApiServer(
+            new ApiServer.Parts(
+                registry,
+                authenticator,
+                authorizer,
+                Optional.of(tokens),
+                nodes,
+                services,
+                new HealthChecks(Map.of(), Map.of("bootstrap", readiness::fault)),
+                new ServedOpenApi(),
+                certificates.serverAuthority().bundlePem(),
+                ApiServer.Settings.of(
+                    KedgeVersion.GIT_VERSION,
+                    config.advertiseAddress() + ":" + config.advertisePort())));
+    parts.add("API", startup.run("api", () -> listen(config, serving, api)));
+    startup.run("roles", () -> bootstrap(client, rbac, informers));
+    serving.writeKubeconfig();
+    readiness.ready();
+
+    SystemTimeline timeline = parts.add("timers", new SystemTimeline());
+    ControllerSet controllers =
+        parts.add(
+            "controllers",
+            ControllerSet.all(
+                new ControllerContext(
+                    client,
+                    informers,
+                    timeline,
+                    new ControllerContext.Settings(
+                        certificates.serverAuthority().bundlePem(),
+                        config.advertiseAddress(),
+                        config.advertisePort(),
+                        serving.apiServiceAddress(),
+                        List.of(config.clusterCidr()),
+                        List.of(24),
+                        () ->
+                            registry.catalog().all().stream()
+                                .filter(resource -> resource.verbs().contains("delete"))
+                                .filter(resource -> resource.verbs().contains("list"))
+                                .map(ResourceInfo::type)
+                                .toList(),
+                        Optional.of(
+                            (account, secret) ->
+                                tokens.issueLegacy(
+                                    account.namespace(),
+                                    secret.name(),
+                                    account.name(),
+                                    account.uid())),
+                        Optional.empty()))));
+    controllers.start();
+    if (config.scheduler()) {
+      parts.add("scheduler", new Scheduler(client, informers, timeline)).start();
+    }
+    return runtime.map(
+        phase ->
+            parts.add(
+                "node",
+                NodeParts.start(
+                    config, phase.await(), registry, client, informers, timeline, serving, nodes)));
+  }
+
+  private static Store openStore(ServerConfig config) {
+    try {
+      return SqliteStore.open(config.databaseFile());
+    } catch (StoreException e) {
+      throw new UserException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  private static HttpServer listen(ServerConfig config, ServingCertificates serving, ApiServer api)
+      throws IOException {
+    try {
+      return HttpServer.start(
+          Listen.tls(
+              config.bindAddress(),
+              config.httpsPort(),
+              Tls.of(serving::api, serving::clientAuthorities)),
+          api);
+    } catch (PortTakenException e) {
+      throw new UserException(
+          "port "
+              + config.httpsPort()
+              + " is taken by another program; stop that, or choose another with"
+              + " --https-listen-port",
+          e);
+    }
+  }
+
+  private static String bootstrap(KubeClient client, RbacAuthorizer rbac, Informers informers)
+      throws InterruptedException {
+    ControlPlane.bootstrap(client);
+    ControlPlane.follow(rbac, informers);
+    return "in place";
+  }
+
+  /** Waits until this machine is a Ready node; at once where it is none. */
+  public void awaitNodeReady() throws InterruptedException {
+    if (node.isPresent()) {
+      node.get().awaitReady();
+    }
+  }
+
+  @Override
+  public void close() {
+    parts.close();
+  }
+}

@@ -1,0 +1,97 @@
+package dev.kedge.server;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Everything an operator decides about a server, checked and complete.
+ *
+ * @param dataDir root of all state; layout as K3s: {@code server/} and {@code agent/} below
+ * @param bindAddress where the API listens; {@code 0.0.0.0} is all addresses
+ * @param httpsPort the API's port
+ * @param advertiseAddress address that cluster members and pods reach the API at
+ * @param tlsSans further names and addresses in the API's certificate
+ * @param clusterDns address of the cluster's DNS inside the service CIDR
+ * @param disabled packaged parts left out: coredns, servicelb, ingress, local-storage
+ * @param runAgent whether this machine runs pods
+ * @param node settings of this machine as a node
+ */
+public record ServerConfig(
+    Path dataDir,
+    String bindAddress,
+    int httpsPort,
+    String advertiseAddress,
+    int advertisePort,
+    List<String> tlsSans,
+    String clusterCidr,
+    String serviceCidr,
+    int nodePortFirst,
+    int nodePortLast,
+    String clusterDns,
+    String clusterDomain,
+    Path kubeconfig,
+    String kubeconfigMode,
+    Optional<String> kubeconfigGroup,
+    List<String> disabled,
+    boolean scheduler,
+    boolean serviceProxy,
+    boolean runAgent,
+    int ingressHttpPort,
+    int ingressHttpsPort,
+    Node node) {
+
+  public ServerConfig {
+    tlsSans = List.copyOf(tlsSans);
+    disabled = List.copyOf(disabled);
+  }
+
+  /**
+   * This machine as a node.
+   *
+   * @param ip the address other nodes and the API reach it at
+   * @param externalIps addresses published as ExternalIP
+   * @param taints as {@code key=value:Effect}
+   * @param containerRuntimeEndpoint empty: kedge runs its own containerd
+   * @param registries file in K3s's registries.yaml format; need not exist
+   * @param localStorage root directory of local-path volumes
+   */
+  public record Node(
+      String name,
+      String ip,
+      List<String> externalIps,
+      Map<String, String> labels,
+      List<String> taints,
+      Path resolvConf,
+      Optional<String> containerRuntimeEndpoint,
+      String snapshotter,
+      Path registries,
+      Path localStorage) {
+    public Node {
+      externalIps = List.copyOf(externalIps);
+      labels = Map.copyOf(labels);
+      taints = List.copyOf(taints);
+    }
+  }
+
+  /** Whether a packaged part is wanted. */
+  boolean enabled(String part) {
+    return !disabled.contains(part);
+  }
+
+  /** {@code server/tls}: certificates and keys. */
+  Path tlsDir() {
+    return dataDir.resolve("server/tls");
+  }
+
+  /** {@code server/db/state.db}: the SQLite datastore. */
+  Path databaseFile() {
+    return dataDir.resolve("server/db/state.db");
+  }
+
+  /** {@code agent}: state of this machine as a node. */
+  Path agentDir() {
+    return dataDir.resolve("agent");
+  }
+}

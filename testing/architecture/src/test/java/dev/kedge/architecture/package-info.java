@@ -1,0 +1,4 @@
+@NullMarked
+package dev.kedge.architecture;
+
+import org.jspecify.annotations.NullMarked;

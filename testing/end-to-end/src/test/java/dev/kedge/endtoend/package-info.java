@@ -1,0 +1,4 @@
+@NullMarked
+package dev.kedge.endtoend;
+
+import org.jspecify.annotations.NullMarked;
