@@ -18,6 +18,8 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import jdk.net.ExtendedSocketOptions;
 import org.eclipse.jetty.alpn.server.ALPNServerConnectionFactory;
+import org.eclipse.jetty.http.HttpHeader;
+import org.eclipse.jetty.http.HttpStatus;
 import org.eclipse.jetty.http.HttpVersion;
 import org.eclipse.jetty.http.UriCompliance;
 import org.eclipse.jetty.http2.server.AbstractHTTP2ServerConnectionFactory;
@@ -36,6 +38,7 @@ import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
 import org.eclipse.jetty.server.SslConnectionFactory;
+import org.eclipse.jetty.server.handler.ErrorHandler;
 import org.eclipse.jetty.server.internal.HttpConnection;
 import org.eclipse.jetty.util.Callback;
 import org.eclipse.jetty.util.component.Graceful;
@@ -117,6 +120,7 @@ public final class HttpServer implements AutoCloseable {
     server.setStopAtShutdown(false);
     server.setStopTimeout(0);
     server.setHandler(new Entry());
+    server.setErrorHandler(HttpServer::error);
     for (Listen listen : this.listens) {
       server.addConnector(connector(listen));
     }
@@ -216,10 +220,10 @@ public final class HttpServer implements AutoCloseable {
       tls.setSniRequired(false);
       tls.setIncludeProtocols("TLSv1.2", "TLSv1.3");
       tls.setRenegotiationAllowed(false);
-      factories =
-          new ConnectionFactory[] {
-            new SslConnectionFactory(tls, alpn.getProtocol()), alpn, http2, http1
-          };
+      SslConnectionFactory ssl = new SslConnectionFactory(tls, alpn.getProtocol());
+      // It would answer 400 where the certificate shown does not name the host asked for.
+      ssl.setEnsureSecureRequestCustomizer(false);
+      factories = new ConnectionFactory[] {ssl, alpn, http2, http1};
     } else {
       factories = new ConnectionFactory[] {http1, tune(new HTTP2CServerConnectionFactory(http))};
     }
@@ -281,6 +285,20 @@ public final class HttpServer implements AutoCloseable {
       Thread.ofVirtual().name("http-request").start(() -> run(exchange));
       return true;
     }
+  }
+
+  /** The answer to what never became an exchange, such as malformed headers: plain words. */
+  private static boolean error(Request request, Response response, Callback callback) {
+    Object message = request.getAttribute(ErrorHandler.ERROR_MESSAGE);
+    String reason = HttpStatus.getMessage(response.getStatus());
+    String text =
+        response.getStatus() + " " + reason + (message == null ? "" : ": " + message) + "\n";
+    response.getHeaders().put(HttpHeader.CONTENT_TYPE, "text/plain; charset=utf-8");
+    response.write(
+        true,
+        java.nio.ByteBuffer.wrap(text.getBytes(java.nio.charset.StandardCharsets.UTF_8)),
+        callback);
+    return true;
   }
 
   private void run(JettyExchange exchange) {

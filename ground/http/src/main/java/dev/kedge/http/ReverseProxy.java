@@ -82,8 +82,15 @@ public final class ReverseProxy implements AutoCloseable {
     this.client = builder.build();
   }
 
+  /** The target failed before it answered; the exchange is not answered yet. */
+  public static class TargetException extends IOException {
+    TargetException(String message, Throwable cause) {
+      super(message, cause);
+    }
+  }
+
   /** The target does not accept connections; nothing was sent to it or to the client. */
-  public static final class UnreachableException extends IOException {
+  public static final class UnreachableException extends TargetException {
     UnreachableException(URI target, Throwable cause) {
       super("cannot connect to " + target.getAuthority() + ": " + cause.getMessage(), cause);
     }
@@ -97,6 +104,7 @@ public final class ReverseProxy implements AutoCloseable {
    *     those about the connection are left out here
    * @throws UnreachableException if the target does not accept connections; the exchange is not
    *     answered yet, so that another target can be tried
+   * @throws TargetException if the target broke off before its answer; not answered yet either
    * @throws IOException if the client or the target went away in between
    */
   public void forward(Exchange exchange, URI target, Headers headers) throws IOException {
@@ -162,7 +170,7 @@ public final class ReverseProxy implements AutoCloseable {
           || cause instanceof java.net.http.HttpConnectTimeoutException) {
         throw new UnreachableException(target, cause);
       }
-      throw new IOException("the target failed: " + cause, cause);
+      throw new TargetException(target.getAuthority() + " did not answer: " + cause, cause);
     }
     try (InputStream body = answer.body()) {
       exchange.onGone(() -> Relays.close(body));
@@ -229,7 +237,7 @@ public final class ReverseProxy implements AutoCloseable {
     }
     try {
       upgrade(exchange, target, exchange.method(), headers, Optional.empty());
-    } catch (UnreachableException e) {
+    } catch (TargetException e) {
       LOG.log(System.Logger.Level.WARNING, "cannot forward a stream", e);
       exchange.respond(
           500,
@@ -246,6 +254,8 @@ public final class ReverseProxy implements AutoCloseable {
       far = HttpUpgrade.open(target, method, headers, tls.orElse(null));
     } catch (ConnectException | java.net.SocketTimeoutException e) {
       throw new UnreachableException(target, e);
+    } catch (IOException e) {
+      throw new TargetException(target.getAuthority() + " did not answer: " + e, e);
     }
     if (far.status() != 101) {
       byte[] body = far.refusal();

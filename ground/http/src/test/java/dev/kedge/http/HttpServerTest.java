@@ -360,6 +360,50 @@ class HttpServerTest {
     assertThat(shown(server, "localhost")).isEqualTo(next.chain().getFirst());
   }
 
+  @ParameterizedTest
+  @EnumSource
+  void aCertificateOfAnotherNameIsTheClientsConcern(Version version) throws Exception {
+    TlsIdentity stranger = CA.named("only.test");
+    HttpServer server =
+        serve(
+            Tls.of(() -> stranger),
+            exchange -> exchange.respond(200, Headers.NONE, "served".getBytes(UTF_8)));
+    HttpClient client =
+        HttpClient.newBuilder()
+            .version(version)
+            .sslContext(ClientTls.trustingAnyone(java.util.Optional.empty()))
+            .build();
+    open.add(client::shutdownNow);
+    for (String host : List.of("localhost", "127.0.0.1")) {
+      assertThat(
+              client
+                  .send(
+                      HttpRequest.newBuilder(
+                              URI.create("https://" + host + ":" + server.port() + "/"))
+                          .build(),
+                      BodyHandlers.ofString())
+                  .body())
+          .isEqualTo("served");
+    }
+  }
+
+  @Test
+  void malformedRequestsAreAnsweredInWords() throws Exception {
+    HttpServer server = HttpServer.start(HttpServer.Listen.plain("127.0.0.1", 0), exchange -> {});
+    open.add(server);
+    for (String request :
+        List.of(
+            "GET / HTTP/1.1\r\nBad Header\r\nHost: x\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\nX: " + "y".repeat(70_000) + "\r\n\r\n")) {
+      try (Socket socket = new Socket("127.0.0.1", server.port())) {
+        socket.setSoTimeout(5000);
+        socket.getOutputStream().write(request.getBytes(UTF_8));
+        assertThat(new String(socket.getInputStream().readAllBytes(), UTF_8))
+            .matches("(?s)HTTP/1.1 4(00|31) .*text/plain.*\r\n\r\n4(00|31) [^<]*\n");
+      }
+    }
+  }
+
   private static X509Certificate shown(HttpServer server, String name) throws Exception {
     try (Socket plain = new Socket("127.0.0.1", server.port());
         var socket =

@@ -8,8 +8,10 @@ import java.security.cert.X509Certificate;
 import java.security.spec.ECGenParameterSpec;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.Date;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x509.BasicConstraints;
 import org.bouncycastle.asn1.x509.Extension;
@@ -39,11 +41,20 @@ final class TestCertificates {
 
   /** A leaf for a name, for localhost and 127.0.0.1. */
   TlsIdentity leaf(String name) {
+    return leaf(name, name, "localhost");
+  }
+
+  /** A leaf for one name only. */
+  TlsIdentity named(String name) {
+    return leaf(name, name);
+  }
+
+  private TlsIdentity leaf(String name, String... dns) {
     try {
       KeyPair leaf = keyPair();
       X500Name issuer = new X500Name(certificate.getSubjectX500Principal().getName());
       return new TlsIdentity(
-          List.of(certificate("CN=" + name, leaf, issuer.toString(), keys, false, name)),
+          List.of(certificate("CN=" + name, leaf, issuer.toString(), keys, false, dns)),
           leaf.getPrivate());
     } catch (Exception e) {
       throw new IllegalStateException(e);
@@ -57,7 +68,7 @@ final class TestCertificates {
   }
 
   private static X509Certificate certificate(
-      String subject, KeyPair of, String issuer, KeyPair by, boolean authority, String dns)
+      String subject, KeyPair of, String issuer, KeyPair by, boolean authority, String... dns)
       throws Exception {
     Instant now = Instant.now();
     var builder =
@@ -74,11 +85,12 @@ final class TestCertificates {
           Extension.subjectAlternativeName,
           false,
           new GeneralNames(
-              new GeneralName[] {
-                new GeneralName(GeneralName.dNSName, dns),
-                new GeneralName(GeneralName.dNSName, "localhost"),
-                new GeneralName(GeneralName.iPAddress, "127.0.0.1")
-              }));
+              Stream.concat(
+                      Arrays.stream(dns).map(each -> new GeneralName(GeneralName.dNSName, each)),
+                      dns.length > 1
+                          ? Stream.of(new GeneralName(GeneralName.iPAddress, "127.0.0.1"))
+                          : Stream.of())
+                  .toArray(GeneralName[]::new)));
     }
     return new JcaX509CertificateConverter()
         .getCertificate(
