@@ -3,7 +3,9 @@ package dev.kedge.cri;
 import dev.kedge.cri.CriException.Code;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.net.SocketAddress;
 import java.net.URLDecoder;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -15,24 +17,24 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * gRPC calls to one Unix domain socket over one connection, made when first needed and made again
- * when it broke or the peer sent GOAWAY. Calls block; any thread. An interrupted call is cancelled
- * at the peer and fails with CANCELLED, the thread's interrupt flag set.
+ * gRPC calls to one socket (Unix domain as a rule) over one connection, made when first needed and
+ * made again when it broke or the peer sent GOAWAY. Calls block; any thread. An interrupted call is
+ * cancelled at the peer and fails with CANCELLED, the thread's interrupt flag set.
  */
 final class GrpcChannel implements AutoCloseable {
   /** Largest message taken from the peer: what kubelets allow. */
   private static final int MAX_MESSAGE = 16 << 20;
 
-  private final Path socket;
+  private final SocketAddress socket;
   private @Nullable Http2Connection current;
   private boolean closed;
 
   GrpcChannel(Path socket) {
-    this.socket = socket;
+    this(UnixDomainSocketAddress.of(socket));
   }
 
-  Path socket() {
-    return socket;
+  GrpcChannel(SocketAddress socket) {
+    this.socket = socket;
   }
 
   /** One request, one answer. */

@@ -3,12 +3,12 @@ package dev.kedge.cri;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
+import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -70,10 +70,13 @@ final class Http2Connection implements AutoCloseable {
   }
 
   /** Connects and sends the preface; does not wait for the peer's. */
-  static Http2Connection open(Path socket) throws IOException {
-    SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+  static Http2Connection open(SocketAddress socket) throws IOException {
+    SocketChannel channel =
+        socket instanceof UnixDomainSocketAddress
+            ? SocketChannel.open(StandardProtocolFamily.UNIX)
+            : SocketChannel.open();
     try {
-      channel.connect(UnixDomainSocketAddress.of(socket));
+      channel.connect(socket);
       Http2Connection connection = new Http2Connection(channel);
       connection.start();
       return connection;

@@ -1,7 +1,10 @@
 package dev.kedge.node;
 
+import java.io.FileInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.System.Logger.Level;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -239,10 +242,19 @@ final class Cgroups {
     }
   }
 
-  /** Bytes of memory in use in the whole pods' cgroup, or -1 where that is not told. */
+  /** A small kernel file; those below /proc/sys give everything to the first read or nothing. */
+  static String readKernelFile(Path file) throws IOException {
+    byte[] buffer = new byte[4096];
+    try (InputStream in = new FileInputStream(file.toFile())) {
+      int count = in.read(buffer);
+      return count <= 0 ? "" : new String(buffer, 0, count, StandardCharsets.UTF_8).strip();
+    }
+  }
+
+  /** The number in a kernel file, or -1 where there is none. */
   static long readNumber(Path file) {
     try {
-      String text = Files.readString(file).strip();
+      String text = readKernelFile(file);
       return text.equals("max") ? Long.MAX_VALUE : Long.parseLong(text);
     } catch (IOException | NumberFormatException e) {
       return -1;
