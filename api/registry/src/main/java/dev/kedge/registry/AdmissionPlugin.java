@@ -4,6 +4,7 @@ import dev.kedge.identity.User;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
+import java.util.List;
 
 /**
  * One step between decoding and storing that may change or refuse a request. The order of plugins
@@ -45,6 +46,7 @@ public interface AdmissionPlugin {
    * @param name empty while a name is still to be generated
    * @param old the object before an update or deletion; for creations an object without fields
    * @param objects reads whatever else a decision needs
+   * @param warnings takes what the sender should know
    */
   record Review(
       Operation operation,
@@ -55,7 +57,8 @@ public interface AdmissionPlugin {
       User user,
       KubeObject old,
       boolean dryRun,
-      Objects objects) {
+      Objects objects,
+      List<String> warnings) {
     /** Whether this is an operation on the resource itself, by its group and plural name. */
     public boolean on(ResourceType other) {
       return subresource.isEmpty()

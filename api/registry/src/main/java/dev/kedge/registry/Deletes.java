@@ -84,7 +84,8 @@ final class Deletes {
               name,
               user,
               current.stored(),
-              options.dryRun());
+              options.dryRun(),
+              new ArrayList<>());
       for (AdmissionPlugin plugin : admission) {
         plugin.validate(review, current.stored());
       }

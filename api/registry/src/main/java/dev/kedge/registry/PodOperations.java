@@ -475,7 +475,8 @@ final class PodOperations {
         request.name(),
         request.user(),
         old,
-        dryRun);
+        dryRun,
+        new ArrayList<>());
   }
 
   private static ServedObject success() {

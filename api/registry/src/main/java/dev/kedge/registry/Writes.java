@@ -141,7 +141,7 @@ final class Writes {
     KubeObject stored = served.converter().toStored(clean);
     String known = stored.name().isEmpty() ? generateName(stored) : stored.name();
     Review early =
-        review(Operation.CREATE, kind, "", namespace, known, user, NONE, options.dryRun());
+        review(Operation.CREATE, kind, "", namespace, known, user, NONE, options.dryRun(), warnings);
     for (AdmissionPlugin plugin : admission) {
       stored = plugin.mutate(early, stored);
     }
@@ -184,13 +184,15 @@ final class Writes {
       causes.addAll(Documents.validate(served.info(), ready));
       causes.addAll(kind.strategy().validate(ready));
       check(kind, ready, causes);
+      List<String> reviewWarnings = new ArrayList<>();
       Review review =
-          review(Operation.CREATE, kind, "", namespace, ready.name(), user, NONE, options.dryRun());
+          review(Operation.CREATE, kind, "", namespace, ready.name(), user, NONE, options.dryRun(), reviewWarnings);
       for (AdmissionPlugin plugin : admission) {
         plugin.validate(review, ready);
       }
       KubeObject document = Metadata.ordered(ready);
       List<String> allWarnings = new ArrayList<>(warnings);
+      allWarnings.addAll(reviewWarnings);
       allWarnings.addAll(kind.strategy().warnings(document));
       String key = kind.key(namespace, document.name());
       if (options.dryRun()) {
@@ -341,7 +343,8 @@ final class Writes {
             change.name(),
             change.user(),
             oldStored,
-            options.dryRun());
+            options.dryRun(),
+            warnings);
     if (!change.direct()) {
       for (AdmissionPlugin plugin : admission) {
         stored = plugin.mutate(review, stored);
@@ -480,9 +483,19 @@ final class Writes {
       String name,
       User user,
       KubeObject old,
-      boolean dryRun) {
+      boolean dryRun,
+      List<String> warnings) {
     return new Review(
-        operation, kind.type(), subresource, namespace, name, user, old, dryRun, objects);
+        operation,
+        kind.type(),
+        subresource,
+        namespace,
+        name,
+        user,
+        old,
+        dryRun,
+        objects,
+        warnings);
   }
 
   private static String generateName(KubeObject object) {

@@ -18,6 +18,7 @@ public final class AdmissionPlugins {
   public static List<AdmissionPlugin> standard(Authorizer authorizer, RbacAuthorizer rbac) {
     return List.of(
         new NamespaceLifecycle(),
+        new LimitRanger(),
         new ServiceAccounts(),
         new NodeRestriction(),
         new RuntimeClasses(),
@@ -27,6 +28,9 @@ public final class AdmissionPlugins {
         DefaultClasses.ingress(),
         new StorageProtection(),
         new RbacEscalation(authorizer, rbac),
-        new Unsupported());
+        new PodSecurity(),
+        new Unsupported(),
+        // Counts, so it comes when nobody else can refuse any more.
+        new ResourceQuotas());
   }
 }
