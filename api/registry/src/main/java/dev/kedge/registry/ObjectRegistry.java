@@ -41,6 +41,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
   private final Reviews reviews;
   private final Scales scales;
   private final Patches patches;
+  private final EventExpiry expiry;
 
   /**
    * A registry.
@@ -67,6 +68,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     this.deletes = new Deletes(store, clock, admission, writes, hooks);
     this.pods = new PodOperations(writes, deletes, objects, identity, admission, clock);
     this.reviews = new Reviews(identity, settings.components());
+    this.expiry = new EventExpiry(store, catalogs, clock);
     customResources.deleteWith(deletes, writes);
   }
 
@@ -74,6 +76,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
   public void start() {
     customResources.start();
     network.restore(objects.list(Resources.SERVICES, ""));
+    expiry.start();
   }
 
   /** Stored objects for the server's other parts, such as the authoriser. */
@@ -88,6 +91,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
 
   @Override
   public void close() {
+    expiry.close();
     customResources.close();
     catalogs.current().kinds().forEach(StoredKind::close);
   }

@@ -141,7 +141,8 @@ final class Writes {
     KubeObject stored = served.converter().toStored(clean);
     String known = stored.name().isEmpty() ? generateName(stored) : stored.name();
     Review early =
-        review(Operation.CREATE, kind, "", namespace, known, user, NONE, options.dryRun(), warnings);
+        review(
+            Operation.CREATE, kind, "", namespace, known, user, NONE, options.dryRun(), warnings);
     for (AdmissionPlugin plugin : admission) {
       stored = plugin.mutate(early, stored);
     }
@@ -186,7 +187,16 @@ final class Writes {
       check(kind, ready, causes);
       List<String> reviewWarnings = new ArrayList<>();
       Review review =
-          review(Operation.CREATE, kind, "", namespace, ready.name(), user, NONE, options.dryRun(), reviewWarnings);
+          review(
+              Operation.CREATE,
+              kind,
+              "",
+              namespace,
+              ready.name(),
+              user,
+              NONE,
+              options.dryRun(),
+              reviewWarnings);
       for (AdmissionPlugin plugin : admission) {
         plugin.validate(review, ready);
       }
@@ -486,16 +496,7 @@ final class Writes {
       boolean dryRun,
       List<String> warnings) {
     return new Review(
-        operation,
-        kind.type(),
-        subresource,
-        namespace,
-        name,
-        user,
-        old,
-        dryRun,
-        objects,
-        warnings);
+        operation, kind.type(), subresource, namespace, name, user, old, dryRun, objects, warnings);
   }
 
   private static String generateName(KubeObject object) {

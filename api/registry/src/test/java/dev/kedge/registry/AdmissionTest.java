@@ -56,7 +56,9 @@ class AdmissionTest {
         """);
     KubeObject made = pod("one", "");
     var resources = made.spec().objects("containers").getFirst().object("resources");
-    assertThat(resources.map("limits")).containsEntry("cpu", "500m").containsEntry("memory", "64Mi");
+    assertThat(resources.map("limits"))
+        .containsEntry("cpu", "500m")
+        .containsEntry("memory", "64Mi");
     assertThat(resources.map("requests")).containsEntry("cpu", "500m");
     assertThat(made.annotations())
         .containsEntry(
@@ -153,7 +155,8 @@ class AdmissionTest {
         .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.code()).isEqualTo(403))
         .hasMessageStartingWith(
             "clusterroles.rbac.authorization.k8s.io \"all\" is forbidden: user \"bob\""
-                + " (groups=[\"devs\"]) is attempting to grant RBAC permissions not currently held:");
+                + " (groups=[\"devs\"]) is attempting to grant RBAC permissions not currently"
+                + " held:");
     cluster.created(role);
   }
 
@@ -193,7 +196,8 @@ class AdmissionTest {
             cluster
                 .created(
                     object(
-                        "{kind: Pod, metadata: {name: p, namespace: safe}, spec: {containers: [{name: main, image: a}]}}"))
+                        "{kind: Pod, metadata: {name: p, namespace: safe}, spec: {containers:"
+                            + " [{name: main, image: a}]}}"))
                 .warnings())
         .singleElement()
         .asString()
@@ -201,7 +205,8 @@ class AdmissionTest {
     assertThatThrownBy(
             () ->
                 cluster.create(
-                    "{kind: Namespace, metadata: {name: n, labels: {pod-security.kubernetes.io/enforce: none}}}"))
+                    "{kind: Namespace, metadata: {name: n, labels:"
+                        + " {pod-security.kubernetes.io/enforce: none}}}"))
         .hasMessageContaining("must be one of privileged, baseline, restricted");
   }
 

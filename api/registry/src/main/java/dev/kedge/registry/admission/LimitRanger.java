@@ -37,7 +37,9 @@ final class LimitRanger implements AdmissionPlugin {
       JsonObject standard = merged(item.object("default"), item.object("max"));
       limits = merged(limits, standard);
       requests =
-          merged(requests, merged(merged(item.object("defaultRequest"), standard), item.object("min")));
+          merged(
+              requests,
+              merged(merged(item.object("defaultRequest"), standard), item.object("min")));
     }
     if (requests.isEmpty() && limits.isEmpty()) {
       return pod;
@@ -114,12 +116,12 @@ final class LimitRanger implements AdmissionPlugin {
   public void validate(Review review, KubeObject object) {
     boolean update = review.operation() == Operation.UPDATE;
     List<String> faults = new ArrayList<>();
-    if (review.creating(Resources.PODS)
-        || update && review.subresource().equals("resize")) {
+    if (review.creating(Resources.PODS) || update && review.subresource().equals("resize")) {
       for (JsonObject item : items(review, "Container")) {
         for (JsonObject container : containers(object)) {
           JsonObject resources = container.object("resources");
-          check(item, "Container", resources.object("requests"), resources.object("limits"), faults);
+          check(
+              item, "Container", resources.object("requests"), resources.object("limits"), faults);
         }
       }
       for (JsonObject item : items(review, "Pod")) {

@@ -75,8 +75,7 @@ final class PodSecurity implements AdmissionPlugin {
     if (!violations.isEmpty()) {
       review
           .warnings()
-          .add(
-              "would violate PodSecurity \"" + policy(labels, "warn") + "\": " + text(violations));
+          .add("would violate PodSecurity \"" + policy(labels, "warn") + "\": " + text(violations));
     }
   }
 
@@ -112,9 +111,7 @@ final class PodSecurity implements AdmissionPlugin {
         causes.add(
             new Cause(
                 "FieldValueInvalid",
-                "Invalid value: \""
-                    + level
-                    + "\": must be one of privileged, baseline, restricted",
+                "Invalid value: \"" + level + "\": must be one of privileged, baseline, restricted",
                 "metadata.labels[" + PREFIX + mode + "]"));
       }
       String version = namespace.labels().get(PREFIX + mode + "-version");

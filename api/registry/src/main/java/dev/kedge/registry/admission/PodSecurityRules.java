@@ -33,12 +33,7 @@ final class PodSecurityRules {
           "SETUID",
           "SYS_CHROOT");
   private static final Set<String> SELINUX_TYPES =
-      Set.of(
-          "",
-          "container_t",
-          "container_init_t",
-          "container_kvm_t",
-          "container_engine_t");
+      Set.of("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t");
   private static final Set<String> SYSCTLS =
       Set.of(
           "kernel.shm_rmid_forced",
@@ -91,8 +86,7 @@ final class PodSecurityRules {
             container ->
                 container.objects("ports").stream().anyMatch(p -> p.integer("hostPort") != 0),
             names ->
-                names
-                    + (names.startsWith("containers") ? " use hostPorts" : " uses hostPort")));
+                names + (names.startsWith("containers") ? " use hostPorts" : " uses hostPort")));
     found.add(hostProbes(pod));
     found.add(
         pod.where(
@@ -110,8 +104,7 @@ final class PodSecurityRules {
         found.add(
             pod.where(
                 "allowPrivilegeEscalation != false",
-                container ->
-                    container.flagOr(true, "securityContext", "allowPrivilegeEscalation"),
+                container -> container.flagOr(true, "securityContext", "allowPrivilegeEscalation"),
                 names -> names + " must set securityContext.allowPrivilegeEscalation=false"));
         found.add(restrictedCapabilities(pod));
       } else {
@@ -203,7 +196,10 @@ final class PodSecurityRules {
                       !action.text("httpGet", "host").isEmpty()
                           || !action.text("tcpSocket", "host").isEmpty());
         },
-        names -> names + (names.startsWith("containers") ? " use" : " uses") + " probe or lifecycle hosts");
+        names ->
+            names
+                + (names.startsWith("containers") ? " use" : " uses")
+                + " probe or lifecycle hosts");
   }
 
   private static Optional<String> procMount(Pod pod, boolean restricted) {
@@ -303,9 +299,7 @@ final class PodSecurityRules {
   private static Optional<String> windowsHostProcess(Pod pod) {
     List<String> names =
         pod.containers().stream()
-            .filter(
-                container ->
-                    container.flag("securityContext", "windowsOptions", "hostProcess"))
+            .filter(container -> container.flag("securityContext", "windowsOptions", "hostProcess"))
             .map(container -> container.text("name"))
             .toList();
     List<String> who = new ArrayList<>();
@@ -383,8 +377,7 @@ final class PodSecurityRules {
     List<String> names = new ArrayList<>();
     Set<String> types = new TreeSet<>();
     for (JsonObject volume : pod.spec().objects("volumes")) {
-      List<String> sources =
-          volume.names().stream().filter(name -> !name.equals("name")).toList();
+      List<String> sources = volume.names().stream().filter(name -> !name.equals("name")).toList();
       if (sources.stream().noneMatch(RESTRICTED_VOLUMES::contains) && !sources.isEmpty()) {
         names.add(volume.text("name"));
         types.add(sources.getFirst());

@@ -28,8 +28,7 @@ import java.util.stream.Collectors;
  */
 final class ResourceQuotas implements AdmissionPlugin {
   private static final int ATTEMPTS = 20;
-  private static final Set<String> COMPUTE =
-      Set.of("cpu", "memory", "ephemeral-storage");
+  private static final Set<String> COMPUTE = Set.of("cpu", "memory", "ephemeral-storage");
 
   /** Kinds that have a quota of their plain plural name. */
   private static final Map<String, ResourceType> COUNTED =
@@ -60,13 +59,11 @@ final class ResourceQuotas implements AdmissionPlugin {
     boolean counts =
         review.operation() == Operation.CREATE
             || review.operation() == Operation.UPDATE
-                && (review.on(Resources.SERVICES)
-                    || review.on(Resources.PERSISTENT_VOLUME_CLAIMS));
+                && (review.on(Resources.SERVICES) || review.on(Resources.PERSISTENT_VOLUME_CLAIMS));
     if (!counts || !review.subresource().isEmpty() || review.namespace().isEmpty()) {
       return;
     }
-    for (KubeObject quota :
-        review.objects().list(Resources.RESOURCE_QUOTAS, review.namespace())) {
+    for (KubeObject quota : review.objects().list(Resources.RESOURCE_QUOTAS, review.namespace())) {
       check(review, object, quota);
     }
   }
@@ -106,9 +103,7 @@ final class ResourceQuotas implements AdmissionPlugin {
         return;
       }
       var fresh =
-          review
-              .objects()
-              .findLatest(Resources.RESOURCE_QUOTAS, review.namespace(), quota.name());
+          review.objects().findLatest(Resources.RESOURCE_QUOTAS, review.namespace(), quota.name());
       if (fresh.isEmpty()) {
         return;
       }
@@ -204,8 +199,7 @@ final class ResourceQuotas implements AdmissionPlugin {
       int dot = resource.indexOf('.');
       return dot < 0
           ? new ResourceType("", "v1", resource, "", true)
-          : new ResourceType(
-              resource.substring(dot + 1), "", resource.substring(0, dot), "", true);
+          : new ResourceType(resource.substring(dot + 1), "", resource.substring(0, dot), "", true);
     }
     if (name.startsWith("services")) {
       return Resources.SERVICES;
@@ -327,9 +321,7 @@ final class ResourceQuotas implements AdmissionPlugin {
           }
           String which = name.startsWith("limits.") ? "limits" : "requests";
           if (!container.object("resources", which).has(resource)) {
-            missing
-                .computeIfAbsent(name, _ -> new ArrayList<>())
-                .add(container.text("name"));
+            missing.computeIfAbsent(name, _ -> new ArrayList<>()).add(container.text("name"));
           }
         }
       }
@@ -340,9 +332,7 @@ final class ResourceQuotas implements AdmissionPlugin {
               + quota.name()
               + ": must specify "
               + missing.entrySet().stream()
-                  .map(
-                      entry ->
-                          entry.getKey() + " for: " + String.join(",", entry.getValue()))
+                  .map(entry -> entry.getKey() + " for: " + String.join(",", entry.getValue()))
                   .collect(Collectors.joining("; ")));
     }
   }
@@ -360,8 +350,7 @@ final class ResourceQuotas implements AdmissionPlugin {
       }
     }
     for (JsonObject term : spec.objects("scopeSelector", "matchExpressions")) {
-      if (!matches(
-          pod, term.text("scopeName"), term.text("operator"), term.strings("values"))) {
+      if (!matches(pod, term.text("scopeName"), term.text("operator"), term.strings("values"))) {
         return false;
       }
     }
@@ -429,8 +418,7 @@ final class ResourceQuotas implements AdmissionPlugin {
       Map<String, Quantity> amounts, Map<String, Quantity> others) {
     Map<String, Quantity> result = new TreeMap<>(amounts);
     others.forEach(
-        (name, amount) ->
-            result.merge(name, Quantity.ZERO.minus(amount), Quantity::plus));
+        (name, amount) -> result.merge(name, Quantity.ZERO.minus(amount), Quantity::plus));
     result.values().removeIf(Quantity::isZero);
     return result;
   }

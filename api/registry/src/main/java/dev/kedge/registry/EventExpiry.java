@@ -1,0 +1,101 @@
+package dev.kedge.registry;
+
+import dev.kedge.model.JsonObject;
+import dev.kedge.model.KubeObject;
+import dev.kedge.store.Store;
+import dev.kedge.store.StoreException;
+import dev.kedge.store.cache.Item;
+import dev.kedge.store.cache.Selection;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
+import java.time.Clock;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Forgets Events an hour after they last happened, as upstream's leases do. One virtual thread that
+ * looks every few minutes; what it deletes shows in watches like any deletion.
+ */
+final class EventExpiry implements AutoCloseable {
+  private static final Logger LOG = System.getLogger("dev.kedge.registry");
+  private static final Duration LIFE = Duration.ofHours(1);
+  private static final Duration PAUSE = Duration.ofMinutes(5);
+
+  private final Store store;
+  private final CatalogHolder catalogs;
+  private final Clock clock;
+  private final CountDownLatch closing = new CountDownLatch(1);
+
+  EventExpiry(Store store, CatalogHolder catalogs, Clock clock) {
+    this.store = store;
+    this.catalogs = catalogs;
+    this.clock = clock;
+  }
+
+  void start() {
+    Thread.ofVirtual()
+        .name("event expiry")
+        .start(
+            () -> {
+              try {
+                while (!closing.await(PAUSE.toMillis(), TimeUnit.MILLISECONDS)) {
+                  expire();
+                }
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            });
+  }
+
+  /** Deletes what is old enough; returns how many. */
+  int expire() {
+    Optional<StoredKind> events = catalogs.current().stored("events");
+    if (events.isEmpty()) {
+      return 0;
+    }
+    Instant before = clock.instant().minus(LIFE);
+    int count = 0;
+    try {
+      for (Item item : events.get().cache().list(Selection.ALL, 0, 0).items()) {
+        KubeObject event = KubeObject.parse(item.json());
+        if (lastSeen(event).isBefore(before)
+            && store.delete(item.key(), item.revision()) instanceof Store.WriteResult.Committed) {
+          count++;
+        }
+      }
+    } catch (StoreException e) {
+      LOG.log(Level.WARNING, "old events could not be deleted; the next round tries again", e);
+    }
+    return count;
+  }
+
+  private Instant lastSeen(KubeObject event) {
+    JsonObject json = event.json();
+    Instant last = Instant.MIN;
+    for (String text :
+        List.of(
+            event.metadata().text("creationTimestamp"),
+            json.text("lastTimestamp"),
+            json.text("eventTime"),
+            json.text("series", "lastObservedTime"))) {
+      try {
+        Instant time = text.isEmpty() ? Instant.MIN : Instant.parse(text);
+        last = time.isAfter(last) ? time : last;
+      } catch (DateTimeException e) {
+        // A time that cannot be read says nothing; the creation's always can.
+        LOG.log(Level.DEBUG, "event {0} has the time {1}", event.key(), text);
+      }
+    }
+    return last.equals(Instant.MIN) ? clock.instant() : last;
+  }
+
+  @Override
+  public void close() {
+    closing.countDown();
+  }
+}
