@@ -202,6 +202,41 @@ class ServiceNetworkTest {
   }
 
   @Test
+  void udpThatIsTrackedTowardsAGoneEndpointIsForgotten() throws Exception {
+    String udp =
+        """
+        {"metadata":{"namespace":"default","name":"udp"},"spec":{"type":"ClusterIP",
+        "clusterIP":"10.43.0.53","ports":[{"port":53,"protocol":"UDP"}]}}\
+        """;
+    informers.put(Resources.SERVICES, udp);
+    udpEndpoint(a);
+    await().until(() -> rules().contains(a + ":5353"));
+    lab.in("client").require("", "bash", "-c", "echo hello > /dev/udp/10.43.0.53/53");
+    assertThat(tracked()).contains("src=" + a);
+
+    udpEndpoint(b);
+    await().untilAsserted(() -> assertThat(tracked()).doesNotContain("src=" + a));
+    lab.in("client").require("", "bash", "-c", "echo hello > /dev/udp/10.43.0.53/53");
+    assertThat(tracked()).contains("src=" + b);
+  }
+
+  private void udpEndpoint(String address) {
+    informers.put(
+        Resources.ENDPOINT_SLICES,
+        """
+        {"metadata":{"namespace":"default","name":"udp-x",
+        "labels":{"kubernetes.io/service-name":"udp"}},"addressType":"IPv4",
+        "endpoints":[%s],"ports":[{"name":"","port":5353,"protocol":"UDP"}]}\
+        """
+            .formatted(endpoint(address, "here")));
+  }
+
+  /** Connections of the Service that connection tracking knows. */
+  private String tracked() throws InterruptedException {
+    return lab.node().run("", "conntrack", "-L", "-p", "udp", "--orig-dst", "10.43.0.53").out();
+  }
+
+  @Test
   void restartReplacesTheTableAndRemovingLeavesNothing() throws Exception {
     service("\"type\":\"ClusterIP\"");
     endpoints(a);
