@@ -9,6 +9,6 @@ final class Strategies {
   static Strategy of(GroupVersionKind kind) {
     return kind.kind().equals("CustomResourceDefinition")
         ? new DefinitionStrategy()
-        : Strategy.PLAIN;
+        : dev.kedge.registry.kinds.Strategies.of(kind);
   }
 }
