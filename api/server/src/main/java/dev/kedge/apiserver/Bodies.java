@@ -17,6 +17,8 @@ final class Bodies {
   /** Largest body that is read, in bytes, as upstream. */
   static final int LIMIT = 3 * 1024 * 1024;
 
+  private static final long PATIENCE = 16L * 1024 * 1024;
+
   private static final String ACCEPTED =
       "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
@@ -34,6 +36,9 @@ final class Bodies {
     try {
       return call.readBody(LIMIT);
     } catch (BodyTooLargeException _) {
+      // Most clients look at an answer only once their body is sent; a little more patience than
+      // the limit lets them have it.
+      call.body().skip(PATIENCE);
       throw ApiException.tooLarge("Request entity too large: limit is " + LIMIT);
     }
   }

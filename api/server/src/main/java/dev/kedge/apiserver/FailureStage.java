@@ -24,7 +24,8 @@ final class FailureStage implements Stage {
         Answers.noSuchPath(call);
       }
     } catch (ApiException e) {
-      if (e.code() >= 500) {
+      // What a sender cannot mend is logged; an agent that is away is told to the sender only.
+      if (e.code() == 500) {
         LOG.log(System.Logger.Level.WARNING, call.method() + " " + call.path() + " failed", e);
       }
       fail(call, e);

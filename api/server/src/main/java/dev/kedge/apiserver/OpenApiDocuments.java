@@ -6,6 +6,11 @@ import java.util.Map;
 
 /** Makes the OpenAPI documents of a catalogue; asked once per catalogue and path. Any thread. */
 public interface OpenApiDocuments {
+  /** Documents rendered from the schemas of what is served. */
+  static OpenApiDocuments rendered() {
+    return new RenderedOpenApi();
+  }
+
   /** The document at {@code /openapi/v2}. */
   JsonObject v2(Catalog catalog);
 

@@ -29,8 +29,8 @@ import java.util.stream.Stream;
 
 /**
  * The columns of built-in kinds, as upstream's {@code printers.go} has them: per kind the column
- * texts ({@code Name:type:path of the field that describes it}, {@code +} for wide ones) and the
- * cells of an object. Kinds that are absent show name and creation time.
+ * texts ({@code Name:type}, {@code +} for wide ones) and the cells of an object. Kinds that are
+ * absent show name and creation time.
  */
 final class PrinterColumns {
   private static final String NONE = "<none>";
@@ -72,14 +72,14 @@ final class PrinterColumns {
   private void core() {
     kind(
         "pods",
-        "Name | Ready::status.containerStatuses | Status::status.phase |"
-            + " Restarts::status.containerStatuses | Age | +IP::status.podIP |"
-            + " +Node::spec.nodeName | +Nominated Node::status.nominatedNodeName |"
-            + " +Readiness Gates::spec.readinessGates",
+        "Name | Ready | Status |"
+            + " Restarts | Age | +IP |"
+            + " +Node | +Nominated Node |"
+            + " +Readiness Gates",
         this::pod);
     kind(
         "podtemplates",
-        "Name | Containers::template | Images::template | Pod Labels::template",
+        "Name | Containers | Images | Pod Labels",
         o ->
             List.of(
                 o.name(),
@@ -88,9 +88,9 @@ final class PrinterColumns {
                 labels(o.json().map("template", "metadata", "labels"))));
     kind(
         "replicationcontrollers",
-        "Name | Desired:integer:spec.replicas | Current:integer:status.replicas |"
-            + " Ready:integer:status.readyReplicas | Age | +Containers | +Images |"
-            + " +Selector::spec.selector",
+        "Name | Desired:integer | Current:integer |"
+            + " Ready:integer | Age | +Containers | +Images |"
+            + " +Selector",
         o ->
             List.of(
                 o.name(),
@@ -103,8 +103,7 @@ final class PrinterColumns {
                 labels(o.spec().map("selector"))));
     kind(
         "services",
-        "Name | Type::spec.type | Cluster-IP::spec.clusterIP | External-IP::spec.externalIPs |"
-            + " Port(s)::spec.ports | Age | +Selector::spec.selector",
+        "Name | Type | Cluster-IP | External-IP |" + " Port(s) | Age | +Selector",
         o ->
             List.of(
                 o.name(),
@@ -116,35 +115,35 @@ final class PrinterColumns {
                 labels(o.spec().map("selector"))));
     kind(
         "endpoints",
-        "Name | Endpoints::subsets | Age",
+        "Name | Endpoints | Age",
         o -> List.of(o.name(), endpoints(o.json().objects("subsets")), age(o)));
     kind(
         "nodes",
-        "Name | Status::status.conditions | Roles | Age |"
-            + " Version::status.nodeInfo.kubeletVersion | +Internal-IP::status.addresses |"
-            + " +External-IP::status.addresses | +OS-Image::status.nodeInfo.osImage |"
-            + " +Kernel-Version::status.nodeInfo.kernelVersion |"
-            + " +Container-Runtime::status.nodeInfo.containerRuntimeVersion",
+        "Name | Status | Roles | Age |"
+            + " Version | +Internal-IP |"
+            + " +External-IP | +OS-Image |"
+            + " +Kernel-Version |"
+            + " +Container-Runtime",
         this::node);
     kind(
         "events",
-        "Last Seen::lastTimestamp | Type::type | Reason::reason | Object::involvedObject |"
-            + " +Subobject::involvedObject.fieldPath | +Source::source | Message::message |"
-            + " +First Seen::firstTimestamp | +Count::count | +Name",
+        "Last Seen | Type | Reason | Object |"
+            + " +Subobject | +Source | Message |"
+            + " +First Seen | +Count | +Name",
         this::event);
     kinds.put(
         "events.events.k8s.io", kinds.getOrDefault("events", new Kind(List.of(), _ -> List.of())));
     kind(
         "namespaces",
-        "Name | Status::status.phase | Age",
+        "Name | Status | Age",
         o -> List.of(o.name(), o.status().text("phase"), age(o)));
     kind(
         "secrets",
-        "Name | Type::type | Data::data | Age",
+        "Name | Type | Data | Age",
         o -> List.of(o.name(), o.json().text("type"), o.json().object("data").size(), age(o)));
     kind(
         "configmaps",
-        "Name | Data::data | Age",
+        "Name | Data | Age",
         o ->
             List.of(
                 o.name(),
@@ -152,7 +151,7 @@ final class PrinterColumns {
                 age(o)));
     kind(
         "serviceaccounts",
-        "Name | Secrets::secrets | Age",
+        "Name | Secrets | Age",
         o -> List.of(o.name(), o.json().array("secrets").size(), age(o)));
     kind(
         "componentstatuses",
@@ -190,9 +189,9 @@ final class PrinterColumns {
   private void workloads() {
     kind(
         "replicasets.apps",
-        "Name | Desired:integer:spec.replicas | Current:integer:status.replicas |"
-            + " Ready:integer:status.readyReplicas | Age | +Containers | +Images |"
-            + " +Selector::spec.selector",
+        "Name | Desired:integer | Current:integer |"
+            + " Ready:integer | Age | +Containers | +Images |"
+            + " +Selector",
         o ->
             List.of(
                 o.name(),
@@ -205,12 +204,12 @@ final class PrinterColumns {
                 selector(o.spec().object("selector"))));
     kind(
         "daemonsets.apps",
-        "Name | Desired:integer:status.desiredNumberScheduled |"
-            + " Current:integer:status.currentNumberScheduled |"
-            + " Ready:integer:status.numberReady |"
-            + " Up-to-date:integer:status.updatedNumberScheduled |"
-            + " Available:integer:status.numberAvailable | Node Selector | Age | +Containers |"
-            + " +Images | +Selector::spec.selector",
+        "Name | Desired:integer |"
+            + " Current:integer |"
+            + " Ready:integer |"
+            + " Up-to-date:integer |"
+            + " Available:integer | Node Selector | Age | +Containers |"
+            + " +Images | +Selector",
         o ->
             List.of(
                 o.name(),
@@ -226,9 +225,9 @@ final class PrinterColumns {
                 selector(o.spec().object("selector"))));
     kind(
         "deployments.apps",
-        "Name | Ready::status.readyReplicas | Up-to-date:integer:status.updatedReplicas |"
-            + " Available:integer:status.availableReplicas | Age | +Containers | +Images |"
-            + " +Selector::spec.selector",
+        "Name | Ready | Up-to-date:integer |"
+            + " Available:integer | Age | +Containers | +Images |"
+            + " +Selector",
         o ->
             List.of(
                 o.name(),
@@ -241,7 +240,7 @@ final class PrinterColumns {
                 selector(o.spec().object("selector"))));
     kind(
         "statefulsets.apps",
-        "Name | Ready::status.readyReplicas | Age | +Containers | +Images",
+        "Name | Ready | Age | +Containers | +Images",
         o ->
             List.of(
                 o.name(),
@@ -251,7 +250,7 @@ final class PrinterColumns {
                 images(template(o))));
     kind(
         "controllerrevisions.apps",
-        "Name | Controller | Revision::revision | Age",
+        "Name | Controller | Revision | Age",
         o ->
             List.of(
                 o.name(),
@@ -260,14 +259,13 @@ final class PrinterColumns {
                 age(o)));
     kind(
         "jobs.batch",
-        "Name | Status::status.conditions | Completions::status.succeeded | Duration | Age |"
-            + " +Containers | +Images | +Selector::spec.selector",
+        "Name | Status | Completions | Duration | Age |" + " +Containers | +Images | +Selector",
         this::job);
     kind(
         "cronjobs.batch",
-        "Name | Schedule::spec.schedule | Timezone::spec.timeZone |"
-            + " Suspend:boolean:spec.suspend | Active:integer:status.active |"
-            + " Last Schedule::status.lastScheduleTime | Age | +Containers | +Images |"
+        "Name | Schedule | Timezone |"
+            + " Suspend:boolean | Active:integer |"
+            + " Last Schedule | Age | +Containers | +Images |"
             + " +Selector",
         o -> {
           JsonObject job = o.spec().object("jobTemplate", "spec");
@@ -286,9 +284,7 @@ final class PrinterColumns {
         });
     kind(
         "horizontalpodautoscalers.autoscaling",
-        "Name | Reference::spec.scaleTargetRef | Targets::spec.metrics |"
-            + " MinPods::spec.minReplicas | MaxPods:integer:spec.maxReplicas |"
-            + " Replicas:integer:status.currentReplicas | Age",
+        "Name | Reference | Targets |" + " MinPods | MaxPods:integer |" + " Replicas:integer | Age",
         o ->
             List.of(
                 o.name(),
@@ -304,8 +300,7 @@ final class PrinterColumns {
                 age(o)));
     kind(
         "poddisruptionbudgets.policy",
-        "Name | Min Available::spec.minAvailable | Max Unavailable::spec.maxUnavailable |"
-            + " Allowed Disruptions:integer:status.disruptionsAllowed | Age",
+        "Name | Min Available | Max Unavailable |" + " Allowed Disruptions:integer | Age",
         o ->
             List.of(
                 o.name(),
@@ -315,8 +310,7 @@ final class PrinterColumns {
                 age(o)));
     kind(
         "priorityclasses.scheduling.k8s.io",
-        "Name | Value:integer:value | Global-Default:boolean:globalDefault | Age |"
-            + " PreemptionPolicy::preemptionPolicy",
+        "Name | Value:integer | Global-Default:boolean | Age |" + " PreemptionPolicy",
         o ->
             List.of(
                 o.name(),
@@ -328,18 +322,18 @@ final class PrinterColumns {
                     : o.json().text("preemptionPolicy")));
     kind(
         "runtimeclasses.node.k8s.io",
-        "Name | Handler::handler | Age",
+        "Name | Handler | Age",
         o -> List.of(o.name(), o.json().text("handler"), age(o)));
     kind(
         "leases.coordination.k8s.io",
-        "Name | Holder::spec.holderIdentity | Age",
+        "Name | Holder | Age",
         o -> List.of(o.name(), o.spec().text("holderIdentity"), age(o)));
   }
 
   private void network() {
     kind(
         "endpointslices.discovery.k8s.io",
-        "Name | AddressType::addressType | Ports::ports | Endpoints::endpoints | Age",
+        "Name | AddressType | Ports | Endpoints | Age",
         o ->
             List.of(
                 o.name(),
@@ -349,7 +343,7 @@ final class PrinterColumns {
                 age(o)));
     kind(
         "ingresses.networking.k8s.io",
-        "Name | Class::spec.ingressClassName | Hosts | Address | Ports | Age",
+        "Name | Class | Hosts | Address | Ports | Age",
         o -> {
           String ingressClass =
               o.spec().text("ingressClassName").isEmpty()
@@ -370,7 +364,7 @@ final class PrinterColumns {
         });
     kind(
         "ingressclasses.networking.k8s.io",
-        "Name | Controller::spec.controller | Parameters::spec.parameters | Age",
+        "Name | Controller | Parameters | Age",
         o -> {
           JsonObject parameters = o.spec().object("parameters");
           String text = NONE;
@@ -385,11 +379,11 @@ final class PrinterColumns {
         });
     kind(
         "networkpolicies.networking.k8s.io",
-        "Name | Pod-Selector::spec.podSelector | Age",
+        "Name | Pod-Selector | Age",
         o -> List.of(o.name(), selector(o.spec().object("podSelector")), age(o)));
     kind(
         "ipaddresses.networking.k8s.io",
-        "Name | ParentRef::spec.parentRef | Age",
+        "Name | ParentRef | Age",
         o -> {
           JsonObject parent = o.spec().object("parentRef");
           String group = parent.text("group");
@@ -406,11 +400,11 @@ final class PrinterColumns {
         });
     kind(
         "servicecidrs.networking.k8s.io",
-        "Name | CIDRs::spec.cidrs | Age",
+        "Name | CIDRs | Age",
         o -> List.of(o.name(), String.join(",", o.spec().strings("cidrs")), age(o)));
     kind(
         "apiservices.apiregistration.k8s.io",
-        "Name | Service::spec.service | Available::status.conditions | Age",
+        "Name | Service | Available | Age",
         o -> {
           JsonObject service = o.spec().object("service");
           String text =
@@ -434,11 +428,11 @@ final class PrinterColumns {
   private void storage() {
     kind(
         "persistentvolumes",
-        "Name | Capacity::spec.capacity | Access Modes::spec.accessModes |"
-            + " Reclaim Policy::spec.persistentVolumeReclaimPolicy | Status::status.phase |"
-            + " Claim::spec.claimRef | StorageClass::spec.storageClassName |"
-            + " VolumeAttributesClass::spec.volumeAttributesClassName |"
-            + " Reason::status.reason | Age | +VolumeMode::spec.volumeMode",
+        "Name | Capacity | Access Modes |"
+            + " Reclaim Policy | Status |"
+            + " Claim | StorageClass |"
+            + " VolumeAttributesClass |"
+            + " Reason | Age | +VolumeMode",
         o -> {
           JsonObject claim = o.spec().object("claimRef");
           String phase = o.status().text("phase");
@@ -457,10 +451,10 @@ final class PrinterColumns {
         });
     kind(
         "persistentvolumeclaims",
-        "Name | Status::status.phase | Volume::spec.volumeName | Capacity::status.capacity |"
-            + " Access Modes::status.accessModes | StorageClass::spec.storageClassName |"
-            + " VolumeAttributesClass::spec.volumeAttributesClassName | Age |"
-            + " +VolumeMode::spec.volumeMode",
+        "Name | Status | Volume | Capacity |"
+            + " Access Modes | StorageClass |"
+            + " VolumeAttributesClass | Age |"
+            + " +VolumeMode",
         o -> {
           boolean bound = !o.spec().text("volumeName").isEmpty();
           return List.of(
@@ -476,9 +470,9 @@ final class PrinterColumns {
         });
     kind(
         "storageclasses.storage.k8s.io",
-        "Name | Provisioner::provisioner | ReclaimPolicy::reclaimPolicy |"
-            + " VolumeBindingMode::volumeBindingMode |"
-            + " AllowVolumeExpansion:boolean:allowVolumeExpansion | Age",
+        "Name | Provisioner | ReclaimPolicy |"
+            + " VolumeBindingMode |"
+            + " AllowVolumeExpansion:boolean | Age",
         o -> {
           boolean isDefault =
               Stream.of(
@@ -495,12 +489,11 @@ final class PrinterColumns {
         });
     kind(
         "volumeattributesclasses.storage.k8s.io",
-        "Name | DriverName::driverName | Age",
+        "Name | DriverName | Age",
         o -> List.of(o.name(), o.json().text("driverName"), age(o)));
     kind(
         "volumeattachments.storage.k8s.io",
-        "Name | Attacher::spec.attacher | PV::spec.source | Node::spec.nodeName |"
-            + " Attached:boolean:status.attached | Age",
+        "Name | Attacher | PV | Node |" + " Attached:boolean | Age",
         o ->
             List.of(
                 o.name(),
@@ -511,16 +504,16 @@ final class PrinterColumns {
                 age(o)));
     kind(
         "csinodes.storage.k8s.io",
-        "Name | Drivers:integer:spec.drivers | Age",
+        "Name | Drivers:integer | Age",
         o -> List.of(o.name(), o.spec().array("drivers").size(), age(o)));
     kind(
         "csidrivers.storage.k8s.io",
-        "Name | AttachRequired:boolean:spec.attachRequired |"
-            + " PodInfoOnMount:boolean:spec.podInfoOnMount |"
-            + " StorageCapacity:boolean:spec.storageCapacity |"
-            + " TokenRequests::spec.tokenRequests |"
-            + " RequiresRepublish:boolean:spec.requiresRepublish |"
-            + " Modes::spec.volumeLifecycleModes | Age",
+        "Name | AttachRequired:boolean |"
+            + " PodInfoOnMount:boolean |"
+            + " StorageCapacity:boolean |"
+            + " TokenRequests |"
+            + " RequiresRepublish:boolean |"
+            + " Modes | Age",
         o -> {
           List<String> audiences =
               o.spec().objects("tokenRequests").stream()
@@ -538,7 +531,7 @@ final class PrinterColumns {
         });
     kind(
         "csistoragecapacities.storage.k8s.io",
-        "Name | StorageClassName::storageClassName | Capacity::capacity | Age",
+        "Name | StorageClassName | Capacity | Age",
         o ->
             List.of(
                 o.name(),
@@ -551,8 +544,7 @@ final class PrinterColumns {
     for (String kind : List.of("rolebindings", "clusterrolebindings")) {
       kind(
           kind + ".rbac.authorization.k8s.io",
-          "Name | Role::roleRef | Age | +Users::subjects | +Groups::subjects |"
-              + " +ServiceAccounts::subjects",
+          "Name | Role | Age | +Users | +Groups |" + " +ServiceAccounts",
           o -> {
             List<JsonObject> subjects = o.json().objects("subjects");
             return List.of(
@@ -566,8 +558,7 @@ final class PrinterColumns {
     }
     kind(
         "certificatesigningrequests.certificates.k8s.io",
-        "Name | Age | SignerName::spec.signerName | Requestor::spec.username |"
-            + " RequestedDuration::spec.expirationSeconds | Condition::status.conditions",
+        "Name | Age | SignerName | Requestor |" + " RequestedDuration | Condition",
         o -> {
           String duration =
               o.spec().has("expirationSeconds")
@@ -599,14 +590,14 @@ final class PrinterColumns {
       String group = ".admissionregistration.k8s.io";
       kind(
           kind + "webhookconfigurations" + group,
-          "Name | Webhooks:integer:webhooks | Age",
+          "Name | Webhooks:integer | Age",
           o -> List.of(o.name(), o.json().array("webhooks").size(), age(o)));
       boolean mutating = kind.equals("mutating");
       kind(
           kind + "admissionpolicies" + group,
           mutating
-              ? "Name | Mutations:integer:spec.mutations | ParamKind::spec.paramKind | Age"
-              : "Name | Validations:integer:spec.validations | ParamKind::spec.paramKind | Age",
+              ? "Name | Mutations:integer | ParamKind | Age"
+              : "Name | Validations:integer | ParamKind | Age",
           o -> {
             JsonObject parameters = o.spec().object("paramKind");
             return List.of(
@@ -619,7 +610,7 @@ final class PrinterColumns {
           });
       kind(
           kind + "admissionpolicybindings" + group,
-          "Name | PolicyName::spec.policyName | ParamRef::spec.paramRef | Age",
+          "Name | PolicyName | ParamRef | Age",
           o -> {
             JsonObject reference = o.spec().object("paramRef");
             String namespace = reference.text("namespace");
@@ -635,10 +626,10 @@ final class PrinterColumns {
     }
     kind(
         "flowschemas.flowcontrol.apiserver.k8s.io",
-        "Name | PriorityLevel::spec.priorityLevelConfiguration |"
-            + " MatchingPrecedence:integer:spec.matchingPrecedence |"
-            + " DistinguisherMethod::spec.distinguisherMethod | Age |"
-            + " MissingPL::status.conditions",
+        "Name | PriorityLevel |"
+            + " MatchingPrecedence:integer |"
+            + " DistinguisherMethod | Age |"
+            + " MissingPL",
         o ->
             List.of(
                 o.name(),
@@ -653,8 +644,7 @@ final class PrinterColumns {
                     .orElse("?")));
     kind(
         "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
-        "Name | Type::spec.type | NominalConcurrencyShares::spec.limited | Queues | HandSize |"
-            + " QueueLengthLimit | Age",
+        "Name | Type | NominalConcurrencyShares | Queues | HandSize |" + " QueueLengthLimit | Age",
         o -> {
           JsonObject limited = o.spec().object("limited");
           JsonObject queuing = limited.object("limitResponse", "queuing");
@@ -669,7 +659,7 @@ final class PrinterColumns {
         });
     kind(
         "resourceclaims.resource.k8s.io",
-        "Name | State::status | Age",
+        "Name | State | Age",
         o -> {
           List<String> states = new ArrayList<>();
           if (o.deleting()) {
@@ -690,7 +680,7 @@ final class PrinterColumns {
     }
     kind(
         "resourceslices.resource.k8s.io",
-        "Name | Node::spec.nodeName | Driver::spec.driver | Pool::spec.pool | Age",
+        "Name | Node | Driver | Pool | Age",
         o -> {
           String node =
               !o.spec().text("nodeName").isEmpty()

@@ -12,8 +12,6 @@ import dev.kedge.model.JsonString;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
-import dev.kedge.model.Schema;
-import dev.kedge.model.Schema.Field;
 import dev.kedge.registry.ResourceInfo;
 import dev.kedge.registry.ResourceInfo.Column;
 import dev.kedge.registry.ServedObject;
@@ -150,60 +148,30 @@ final class PrinterTables {
     PrinterColumns columns = new PrinterColumns(clock);
     Optional<PrinterColumns.Kind> kind = columns.of(type.groupResource());
     if (kind.isEmpty()) {
-      return byDefault(info);
+      return byDefault();
     }
     List<JsonObject> definitions = new ArrayList<>();
     for (String column : kind.get().columns()) {
-      definitions.add(definition(column, info.schema()).json());
+      definitions.add(definition(column).json());
     }
     return new Printer(definitions, kind.get().cells());
   }
 
   /**
-   * Reads a column's text: {@code Name:type:path}, {@code +} before the name for wide ones; the
-   * description is that of the field at the path.
+   * Reads a column's text: {@code Name:type}, {@code +} before the name for wide ones. Descriptions
+   * stay empty: nobody shows them, and upstream's would have to be kept in memory for that.
    */
-  private static Definition definition(String text, Schema schema) {
+  private static Definition definition(String text) {
     boolean wide = text.startsWith("+");
     String[] parts = (wide ? text.substring(1) : text).split(":", -1);
-    String type = parts.length > 1 && !parts[1].isEmpty() ? parts[1] : "string";
-    String path = parts.length > 2 ? parts[2] : "";
-    if (parts[0].equals("Age")) {
-      path = "metadata.creationTimestamp";
-    } else if (parts[0].equals("Name")) {
-      path = "metadata.name";
-    }
-    return new Definition(
-        parts[0],
-        type,
-        parts[0].equals("Name") ? "name" : "",
-        describe(schema, path),
-        wide ? 1 : 0);
-  }
-
-  private static String describe(Schema schema, String path) {
-    Schema at = schema;
-    String description = "";
-    if (path.isEmpty()) {
-      return "";
-    }
-    for (String name : path.split("\\.")) {
-      Optional<Field> field = at.field(name);
-      if (field.isEmpty()) {
-        return "";
-      }
-      description = field.get().description();
-      at = field.get().schema().get();
-    }
-    return description;
+    String type = parts.length > 1 ? parts[1] : "string";
+    return new Definition(parts[0], type, parts[0].equals("Name") ? "name" : "", "", wide ? 1 : 0);
   }
 
   /** Name and creation time, as upstream shows kinds it has no columns for. */
-  private static Printer byDefault(ResourceInfo info) {
+  private static Printer byDefault() {
     List<JsonObject> definitions =
-        List.of(
-            definition("Name", info.schema()).json(),
-            definition("Created At:date:metadata.creationTimestamp", info.schema()).json());
+        List.of(definition("Name").json(), definition("Created At:date").json());
     return new Printer(
         definitions,
         object ->

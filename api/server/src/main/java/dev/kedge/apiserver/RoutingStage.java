@@ -47,6 +47,10 @@ final class RoutingStage implements Stage {
   }
 
   private Optional<Schema> schema(GroupVersionKind kind) {
+    if (kind.kind().equals("DeleteOptions")) {
+      // Every group has them, and all are the core group's.
+      return BuiltinSchemas.find(new GroupVersionKind("", "v1", "DeleteOptions"));
+    }
     return registry
         .catalog()
         .ofKind(kind)
