@@ -94,15 +94,29 @@ final class Watches {
       if (events.isEmpty()) {
         continue;
       }
-      for (WatchEvent event : events) {
-        out.write(
-            renderer.event(
-                request.resource(), event, form, include, first || form.shape() != Shape.TABLE));
+      // One piece per batch: a quiet watch keeps no buffer.
+      byte[][] frames = new byte[events.size()][];
+      int size = 0;
+      for (int i = 0; i < frames.length; i++) {
+        boolean withColumns = first || form.shape() != Shape.TABLE;
+        frames[i] = renderer.event(request.resource(), events.get(i), form, include, withColumns);
+        size += frames[i].length;
         first = false;
       }
+      out.write(frames.length == 1 ? frames[0] : joined(frames, size));
       out.flush();
       metrics.watchEvents(call.info(), events.size());
     }
+  }
+
+  private static byte[] joined(byte[][] frames, int size) {
+    byte[] all = new byte[size];
+    int at = 0;
+    for (byte[] frame : frames) {
+      System.arraycopy(frame, 0, all, at, frame.length);
+      at += frame.length;
+    }
+    return all;
   }
 
   private static OutputStream start(Call call, Form form) throws IOException {
@@ -110,7 +124,6 @@ final class Watches {
         form.mediaType().equals(MediaType.JSON) && form.shape() == Shape.OBJECT
             ? MediaType.JSON
             : form.mediaType() + ";stream=watch";
-    return new java.io.BufferedOutputStream(
-        call.stream(200, Headers.of("Content-Type", type)), 16 * 1024);
+    return call.stream(200, Headers.of("Content-Type", type));
   }
 }
