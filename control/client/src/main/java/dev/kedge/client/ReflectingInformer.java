@@ -22,6 +22,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BooleanSupplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +41,7 @@ final class ReflectingInformer implements Informer, AutoCloseable {
   private final ResourceType type;
   private final String namespace;
   private final Selection selection;
+  private final UnaryOperator<KubeObject> part;
   private final Thread thread;
 
   private final Map<ObjectKey, KubeObject> objects = new ConcurrentHashMap<>();
@@ -51,7 +53,13 @@ final class ReflectingInformer implements Informer, AutoCloseable {
   private volatile @Nullable ObjectWatch watch;
   private volatile boolean closed;
 
-  ReflectingInformer(KubeClient client, ResourceType type, String namespace, Selection selection) {
+  ReflectingInformer(
+      KubeClient client,
+      ResourceType type,
+      String namespace,
+      Selection selection,
+      UnaryOperator<KubeObject> part) {
+    this.part = part;
     this.client = client;
     this.type = type;
     this.namespace = namespace;
@@ -197,7 +205,8 @@ final class ReflectingInformer implements Informer, AutoCloseable {
 
   private synchronized void replace(ObjectList list) {
     Set<ObjectKey> gone = new HashSet<>(objects.keySet());
-    for (KubeObject object : list.items()) {
+    for (KubeObject full : list.items()) {
+      KubeObject object = part.apply(full);
       gone.remove(object.key());
       KubeObject before = objects.get(object.key());
       if (before != null && before.resourceVersion().equals(object.resourceVersion())) {
@@ -216,7 +225,10 @@ final class ReflectingInformer implements Informer, AutoCloseable {
   }
 
   private synchronized void apply(Event event) {
-    KubeObject object = event.object();
+    KubeObject object =
+        event.type() == ObjectWatch.EventType.BOOKMARK
+            ? event.object()
+            : part.apply(event.object());
     switch (event.type()) {
       case ADDED, MODIFIED -> put(object);
       case DELETED -> {

@@ -1,9 +1,11 @@
 package dev.kedge.client;
 
 import dev.kedge.client.KubeClient.Selection;
+import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /**
  * Informers over any {@link KubeClient}: one list and one watch per resource and selection however
@@ -11,6 +13,7 @@ import java.util.Map;
  */
 public final class SharedInformers implements Informers {
   private final KubeClient client;
+  private final UnaryOperator<KubeObject> part;
   private final Map<Key, ReflectingInformer> informers = new HashMap<>();
   private boolean closed;
 
@@ -18,7 +21,17 @@ public final class SharedInformers implements Informers {
 
   /** Informers that read through a client. */
   public SharedInformers(KubeClient client) {
+    this(client, UnaryOperator.identity());
+  }
+
+  /**
+   * Informers that keep only a part of each object, for readers of very many.
+   *
+   * @param part gives what to keep; name, namespace, uid and resource version must stay
+   */
+  public SharedInformers(KubeClient client, UnaryOperator<KubeObject> part) {
     this.client = client;
+    this.part = part;
   }
 
   @Override
@@ -30,7 +43,7 @@ public final class SharedInformers implements Informers {
         new Key(type, namespace, selection),
         key -> {
           ReflectingInformer informer =
-              new ReflectingInformer(client, key.type(), key.namespace(), key.selection());
+              new ReflectingInformer(client, key.type(), key.namespace(), key.selection(), part);
           informer.start();
           return informer;
         });

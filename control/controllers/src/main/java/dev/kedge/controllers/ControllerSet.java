@@ -8,15 +8,19 @@ import java.util.List;
 public final class ControllerSet implements AutoCloseable {
   private final Controllers controllers;
   private final Recorders recorders;
+  private final GarbageCollector garbageCollector;
 
-  private ControllerSet(List<Controller> controllers, Recorders recorders) {
+  private ControllerSet(
+      List<Controller> controllers, Recorders recorders, GarbageCollector garbageCollector) {
     this.controllers = new Controllers(controllers);
     this.recorders = recorders;
+    this.garbageCollector = garbageCollector;
   }
 
   /** Makes every controller; none works before {@link #start}. */
   public static ControllerSet all(ControllerContext context) {
     Recorders recorders = new Recorders(context);
+    GarbageCollector garbageCollector = new GarbageCollector(context);
     return new ControllerSet(
         List.of(
             SystemObjectsController.create(context),
@@ -27,8 +31,13 @@ public final class ControllerSet implements AutoCloseable {
             ReplicaSetController.replicaSets(context, recorders),
             ReplicaSetController.replicationControllers(context, recorders),
             EndpointsController.create(context),
-            EndpointSliceController.create(context)),
-        recorders);
+            EndpointSliceController.create(context),
+            NodeLifecycleController.create(context, recorders),
+            NodeCidrController.create(context, recorders),
+            PodGarbageController.create(context),
+            garbageCollector.controller()),
+        recorders,
+        garbageCollector);
   }
 
   /** Starts all; each begins to work as soon as what it reads is synced. Returns at once. */
@@ -44,6 +53,7 @@ public final class ControllerSet implements AutoCloseable {
   @Override
   public void close() {
     controllers.close();
+    garbageCollector.close();
     recorders.close();
   }
 }

@@ -63,6 +63,7 @@ public final class Scheduler implements AutoCloseable {
   private final Set<Thread> background = ConcurrentHashMap.newKeySet();
   private final Thread loop;
   private int nextNode;
+  private volatile boolean closed;
 
   /** A scheduler under the usual name. */
   public Scheduler(KubeClient client, Informers informers, Timeline timeline) {
@@ -97,6 +98,7 @@ public final class Scheduler implements AutoCloseable {
 
   @Override
   public void close() {
+    closed = true;
     queue.close();
     loop.interrupt();
     background.forEach(Thread::interrupt);
@@ -481,7 +483,9 @@ public final class Scheduler implements AutoCloseable {
                     // The pod went away meanwhile, or changed: its event brings it back.
                     LOG.log(Level.DEBUG, "{0}: {1}", what, e.status().message());
                   } catch (RuntimeException e) {
-                    LOG.log(Level.WARNING, what, e);
+                    if (!closed) {
+                      LOG.log(Level.WARNING, what, e);
+                    }
                   } finally {
                     background.remove(Thread.currentThread());
                   }

@@ -1,0 +1,130 @@
+package dev.kedge.controllers;
+
+import dev.kedge.client.Informer;
+import dev.kedge.client.KubeClient;
+import dev.kedge.client.KubeClient.DeleteOptions;
+import dev.kedge.model.ApiException;
+import dev.kedge.model.KubeObject;
+import dev.kedge.model.ObjectKey;
+import dev.kedge.model.Resources;
+import dev.kedge.reconcile.Controller;
+import dev.kedge.reconcile.Reconciler;
+import dev.kedge.reconcile.Timeline;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Removes pods that no kubelet will remove: of nodes that are gone (40 s after they went, they may
+ * come back), those asked to go before they had a node, and the oldest of too many that ended.
+ */
+final class PodGarbageController implements Reconciler {
+  private static final int ENDED_KEPT = 12_500;
+  private static final Duration QUARANTINE = Duration.ofSeconds(40);
+  private static final ObjectKey ENDED = new ObjectKey("", "");
+
+  private final KubeClient client;
+  private final Timeline timeline;
+  private final Informer pods;
+  private final Informer nodes;
+  private final Map<String, Instant> missingSince = new ConcurrentHashMap<>();
+
+  private PodGarbageController(ControllerContext context) {
+    this.client = context.client();
+    this.timeline = context.timeline();
+    this.pods = context.informer(Resources.PODS);
+    this.nodes = context.informer(Resources.NODES);
+  }
+
+  static Controller create(ControllerContext context) {
+    PodGarbageController reconciler = new PodGarbageController(context);
+    return Controller.builder("pod-garbage", context.timeline(), reconciler)
+        .changes(reconciler.pods, reconciler::podChanged)
+        .changes(
+            reconciler.nodes,
+            (before, after) ->
+                before.isEmpty() || after.isEmpty()
+                    ? List.of(after.or(() -> before).orElseThrow().key())
+                    : List.of())
+        .build();
+  }
+
+  private List<ObjectKey> podChanged(Optional<KubeObject> before, Optional<KubeObject> after) {
+    if (after.isEmpty()) {
+      return List.of();
+    }
+    KubeObject pod = after.get();
+    String node = pod.spec().text("nodeName");
+    if (node.isEmpty()) {
+      return pod.deleting() ? List.of(pod.key()) : List.of();
+    }
+    boolean ends = PodState.ended(pod) && before.filter(PodState::ended).isEmpty();
+    return nodes.get("", node).isEmpty()
+        ? List.of(new ObjectKey("", node))
+        : ends ? List.of(ENDED) : List.of();
+  }
+
+  @Override
+  public Result reconcile(ObjectKey key) {
+    if (key.equals(ENDED)) {
+      removeEnded();
+      return Result.DONE;
+    }
+    if (!key.namespace().isEmpty()) {
+      pods.get(key)
+          .filter(pod -> pod.deleting() && pod.spec().text("nodeName").isEmpty())
+          .ifPresent(this::remove);
+      return Result.DONE;
+    }
+    return orphans(key.name());
+  }
+
+  private Result orphans(String node) {
+    if (nodes.get("", node).isPresent()) {
+      missingSince.remove(node);
+      return Result.DONE;
+    }
+    List<KubeObject> orphans =
+        pods.all().stream().filter(pod -> pod.spec().text("nodeName").equals(node)).toList();
+    if (orphans.isEmpty()) {
+      missingSince.remove(node);
+      return Result.DONE;
+    }
+    Instant since = missingSince.computeIfAbsent(node, _ -> timeline.instant());
+    Duration left = timeline.until(since.plus(QUARANTINE));
+    if (left.isPositive()) {
+      return Result.again(left);
+    }
+    if (client.find(Resources.NODES, "", node).isEmpty()) {
+      orphans.forEach(this::remove);
+      missingSince.remove(node);
+    }
+    return Result.DONE;
+  }
+
+  private void removeEnded() {
+    List<KubeObject> ended = pods.all().stream().filter(PodState::ended).toList();
+    ended.stream()
+        .sorted(Comparator.comparing(PodState::created))
+        .limit(Math.max(0, ended.size() - ENDED_KEPT))
+        .forEach(this::remove);
+  }
+
+  private void remove(KubeObject pod) {
+    try {
+      client.delete(
+          Resources.PODS,
+          pod.namespace(),
+          pod.name(),
+          DeleteOptions.DEFAULT.withGracePeriodSeconds(0).withUid(pod.uid()));
+    } catch (ApiException e) {
+      if (!e.isNotFound()) {
+        throw e;
+      }
+    }
+  }
+}

@@ -1,0 +1,131 @@
+package dev.kedge.controllers;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.kedge.client.KubeClient.DeleteOptions;
+import dev.kedge.model.KubeObject;
+import dev.kedge.model.Resources;
+import java.util.Optional;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class OwnershipTest {
+  private TestCluster cluster;
+
+  @BeforeEach
+  void start() {
+    cluster = new TestCluster();
+  }
+
+  @AfterEach
+  void stop() {
+    cluster.close();
+  }
+
+  @Test
+  void dependentsGoInTheBackground() {
+    KubeObject owner = map("owner", Optional.empty());
+    KubeObject child = map("child", Optional.of(owner));
+    map("grandchild", Optional.of(child));
+    delete("owner", "Background");
+    cluster.awaitGone(Resources.CONFIG_MAPS, "default", "grandchild");
+    cluster.awaitGone(Resources.CONFIG_MAPS, "default", "child");
+  }
+
+  @Test
+  void aForegroundDeletionWaitsForDependentsThatBlockIt() {
+    KubeObject owner = map("owner", Optional.empty());
+    map("child", Optional.of(owner));
+    cluster.client.patch(
+        Resources.CONFIG_MAPS,
+        "default",
+        "child",
+        dev.kedge.client.KubeClient.Patch.merge(
+            dev.kedge.model.Json.parseObject("{\"metadata\":{\"finalizers\":[\"test/hold\"]}}")));
+    delete("owner", "Foreground");
+    cluster.awaitPresent(Resources.CONFIG_MAPS, "default", "child", KubeObject::deleting);
+    assertThat(cluster.client.get(Resources.CONFIG_MAPS, "default", "owner").finalizers())
+        .containsExactly("foregroundDeletion");
+    cluster.client.patch(
+        Resources.CONFIG_MAPS,
+        "default",
+        "child",
+        dev.kedge.client.KubeClient.Patch.merge(
+            dev.kedge.model.Json.parseObject("{\"metadata\":{\"finalizers\":null}}")));
+    cluster.awaitGone(Resources.CONFIG_MAPS, "default", "child");
+    cluster.awaitGone(Resources.CONFIG_MAPS, "default", "owner");
+  }
+
+  @Test
+  void orphansStay() {
+    KubeObject owner = map("owner", Optional.empty());
+    map("child", Optional.of(owner));
+    delete("owner", "Orphan");
+    cluster.awaitGone(Resources.CONFIG_MAPS, "default", "owner");
+    cluster.awaitPresent(
+        Resources.CONFIG_MAPS, "default", "child", c -> c.ownerReferences().isEmpty());
+  }
+
+  @Test
+  void anObjectWhoseOwnerNeverExistedGoes() {
+    KubeObject owner = map("owner", Optional.empty());
+    map("child", Optional.of(owner.withMetadata("uid", "00000000-0000-0000-0000-000000000000")));
+    cluster.awaitGone(Resources.CONFIG_MAPS, "default", "child");
+    assertThat(cluster.client.find(Resources.CONFIG_MAPS, "default", "owner")).isPresent();
+  }
+
+  @Test
+  void deletingADeploymentTakesItsPods() {
+    cluster.node("node-1");
+    cluster.create(
+        """
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: web, namespace: default}
+        spec:
+          replicas: 2
+          selector: {matchLabels: {app: web}}
+          template:
+            metadata: {labels: {app: web}}
+            spec: {containers: [{name: web, image: "nginx:1"}]}
+        """);
+    cluster.awaitPresent(
+        Resources.DEPLOYMENTS, "default", "web", d -> d.status().integer("readyReplicas") == 2);
+    cluster.client.delete(Resources.DEPLOYMENTS, "default", "web", DeleteOptions.background());
+    org.awaitility.Awaitility.await().until(() -> cluster.pods("default", _ -> true).isEmpty());
+  }
+
+  @Test
+  void nodesGetTheirShareOfThePodNetwork() {
+    cluster.node("node-1");
+    cluster.node("node-2");
+    cluster.awaitPresent(
+        Resources.NODES, "", "node-1", n -> n.spec().text("podCIDR").equals("10.42.0.0/24"));
+    cluster.awaitPresent(
+        Resources.NODES, "", "node-2", n -> n.spec().text("podCIDR").equals("10.42.1.0/24"));
+  }
+
+  private KubeObject map(String name, Optional<KubeObject> owner) {
+    KubeObject map = KubeObject.of(Resources.CONFIG_MAPS.groupVersionKind(), "default", name);
+    return cluster.client.create(
+        Resources.CONFIG_MAPS,
+        owner
+            .map(
+                o ->
+                    map.withMetadata(
+                        "ownerReferences",
+                        java.util.List.of(Owners.controllerReference(Resources.CONFIG_MAPS, o))))
+            .orElse(map));
+  }
+
+  private void delete(String name, String policy) {
+    cluster.client.delete(
+        Resources.CONFIG_MAPS,
+        "default",
+        name,
+        new DeleteOptions(Optional.empty(), policy, "", ""));
+  }
+}
