@@ -42,7 +42,6 @@ final class GetCommand {
           Flag.toggle("ignore-not-found", "Exit 0 if the object does not exist"),
           Flag.text("chunk-size", '\0', "500", "Return large lists in chunks"),
           Flag.text("subresource", "Use this subresource, such as status or scale"),
-          Flag.on("server-print", "Let the server return the table"),
           Flag.text("raw", "Raw URI to request from the server"));
 
   private final Session session;

@@ -53,7 +53,7 @@ public final class Kubectl {
         line.stream()
             .takeWhile(word -> !word.equals("--"))
             .anyMatch(word -> word.equals("--help") || word.equals("-h"));
-    if (help || !verb.children().isEmpty()) {
+    if (help || !verb.children().isEmpty() && verb.flags().isEmpty()) {
       console.out().print(Help.of(found.path(), verb));
       return help ? 0 : 1;
     }
@@ -104,6 +104,17 @@ public final class Kubectl {
           verbs.stream()
               .filter(v -> v.name().equals(word) || v.aliases().contains(word))
               .findFirst();
+      if (next.isEmpty() && verb != null && !verb.flags().isEmpty()) {
+        return new Found(verb, path, rest);
+      }
+      if (next.isEmpty() && verb == null && Verbs.refused(word)) {
+        throw new UsageException(
+            word.equals("top")
+                ? "Metrics API not available"
+                : "kubectl "
+                    + word
+                    + " is not supported by kedge kubectl; use upstream's kubectl for it");
+      }
       if (next.isEmpty()) {
         Set<String> known = new LinkedHashSet<>(verbs.stream().map(Verb::name).toList());
         String near =
