@@ -4,12 +4,14 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.ClosedWatchServiceException;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardWatchEventKinds;
 import java.nio.file.WatchKey;
 import java.nio.file.WatchService;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.ArrayDeque;
@@ -18,6 +20,7 @@ import java.util.Deque;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads container logs in CRI's form: a line is {@code <time> <stream> <tags> <text>}, where the
@@ -45,10 +48,15 @@ final class LogReader {
   private final OutputStream out;
   // Whether the container still runs: a log that ends then will not grow.
   private final BooleanSupplier running;
+  private final WatchService watch;
+  private volatile boolean ended;
+  private volatile boolean gone;
   private long budget;
   private boolean startOfLine = true;
 
-  LogReader(Path file, Options options, OutputStream out, BooleanSupplier running) {
+  LogReader(Path file, Options options, OutputStream out, BooleanSupplier running)
+      throws IOException {
+    watch = FileSystems.getDefault().newWatchService();
     this.file = file;
     this.options = options;
     this.out = out;
@@ -56,49 +64,88 @@ final class LogReader {
     budget = options.limitBytes() < 0 ? Long.MAX_VALUE : options.limitBytes();
   }
 
+  /** The container has ended: what is written is read to its end, then the copy is complete. */
+  void containerEnded() {
+    ended = true;
+    closeWatch();
+  }
+
+  /** Nobody reads any longer. */
+  void readerGone() {
+    gone = true;
+    closeWatch();
+  }
+
+  private void closeWatch() {
+    try {
+      watch.close();
+    } catch (IOException e) {
+      System.getLogger("dev.kedge.node").log(System.Logger.Level.DEBUG, "closing a watch", e);
+    }
+  }
+
   /** Copies the log; with follow until the container has ended or the reader is gone. */
   void copy() throws IOException, InterruptedException {
-    try (WatchService watch = FileSystems.getDefault().newWatchService()) {
+    try (watch) {
       Path directory = file.toAbsolutePath().getParent();
       if (options.follow() && directory != null) {
-        directory.register(
-            watch, StandardWatchEventKinds.ENTRY_CREATE, StandardWatchEventKinds.ENTRY_MODIFY);
+        try {
+          directory.register(
+              watch, StandardWatchEventKinds.ENTRY_CREATE, StandardWatchEventKinds.ENTRY_MODIFY);
+        } catch (ClosedWatchServiceException e) {
+          ended = true;
+        }
       }
-      RandomAccessFile in = new RandomAccessFile(file.toFile(), "r");
-      try {
-        in.seek(options.tailLines() >= 0 ? tailOffset(in, options.tailLines()) : 0);
-        Lines lines = new Lines(in);
-        while (true) {
-          // Asked before reading: what was written before the end is read after it.
-          boolean alive = options.follow() && running.getAsBoolean();
-          if (!drain(lines)) {
-            return;
-          }
-          out.flush();
-          if (rotated(in)) {
-            // The rest of the old file was just read; the new one begins.
-            in.close();
-            in = new RandomAccessFile(file.toFile(), "r");
-            lines = new Lines(in);
-            continue;
-          }
-          if (!alive) {
-            return;
-          }
-          WatchKey key = watch.poll(2, TimeUnit.SECONDS);
+      follow();
+    }
+  }
+
+  private void follow() throws IOException, InterruptedException {
+    RandomAccessFile in = new RandomAccessFile(file.toFile(), "r");
+    Object identity = identity();
+    try {
+      in.seek(options.tailLines() >= 0 ? tailOffset(in, options.tailLines()) : 0);
+      Lines lines = new Lines(in);
+      while (!gone) {
+        // Asked before reading: what was written before the end is read after it.
+        boolean alive = options.follow() && !ended && running.getAsBoolean();
+        Object now = identity();
+        if (!drain(lines)) {
+          return;
+        }
+        out.flush();
+        if (options.follow() && now != null && !now.equals(identity)) {
+          // Rotated: the rest of the old file was just read, the new one begins.
+          in.close();
+          in = new RandomAccessFile(file.toFile(), "r");
+          identity = now;
+          lines = new Lines(in);
+          continue;
+        }
+        if (!alive) {
+          return;
+        }
+        try {
+          // The time-out is a net under the container's exit event.
+          WatchKey key = watch.poll(30, TimeUnit.SECONDS);
           if (key != null) {
             key.pollEvents();
             key.reset();
           }
+        } catch (ClosedWatchServiceException e) {
+          ended = true;
         }
-      } finally {
-        in.close();
       }
+    } finally {
+      in.close();
     }
   }
 
-  private boolean rotated(RandomAccessFile in) throws IOException {
-    return options.follow() && Files.exists(file) && Files.size(file) < in.getFilePointer();
+  /** Which file bears the name now; null between the old one's renaming and the new one. */
+  private @Nullable Object identity() throws IOException {
+    return Files.exists(file)
+        ? Files.readAttributes(file, BasicFileAttributes.class).fileKey()
+        : null;
   }
 
   /** Writes all complete lines; false when the limit is reached. */
@@ -217,7 +264,7 @@ final class LogReader {
       this.in = in;
     }
 
-    byte @org.jspecify.annotations.Nullable [] next() throws IOException {
+    byte @Nullable [] next() throws IOException {
       int scanned = start;
       while (true) {
         for (int i = scanned; i < end; i++) {

@@ -61,6 +61,7 @@ public final class NodeAgent implements AutoCloseable {
   private final List<Thread> threads = new ArrayList<>();
   // Which pod a container belongs to, for events that name only the container.
   private final Map<String, String> owners = new ConcurrentHashMap<>();
+  private final Map<String, Set<Runnable>> exits = new ConcurrentHashMap<>();
   private final CountDownLatch ready = new CountDownLatch(1);
   private final Object statusSignal = new Object();
   private boolean statusWanted;
@@ -537,7 +538,23 @@ public final class NodeAgent implements AutoCloseable {
     }
   }
 
+  /** Runs the action once when a container ends; closing takes it back. */
+  AutoCloseable onExit(String containerId, Runnable action) {
+    exits.computeIfAbsent(containerId, _ -> ConcurrentHashMap.newKeySet()).add(action);
+    return () ->
+        exits.computeIfPresent(
+            containerId,
+            (_, actions) -> {
+              actions.remove(action);
+              return actions.isEmpty() ? null : actions;
+            });
+  }
+
   private void containerChanged(String containerId) {
+    Set<Runnable> waiting = exits.get(containerId);
+    if (waiting != null) {
+      waiting.forEach(Runnable::run);
+    }
     String uid = owners.get(containerId);
     if (uid == null) {
       Map<String, String> fresh = new HashMap<>();

@@ -6,6 +6,9 @@ import static org.awaitility.Awaitility.await;
 import dev.kedge.client.KubeClient.DeleteOptions;
 import dev.kedge.client.SharedInformers;
 import dev.kedge.cri.Cri;
+import dev.kedge.http.HttpServer;
+import dev.kedge.http.RemoteCommand;
+import dev.kedge.http.RemoteCommandClient;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
@@ -490,5 +493,191 @@ class PodsTest {
     delete("lasting");
     assertThat(Files.readString(node.root.resolve("host/order")))
         .isEqualTo("hook\nstop\nmain\nside\n");
+  }
+
+  private static String get(String url) throws Exception {
+    try (var client = java.net.http.HttpClient.newHttpClient()) {
+      return client
+          .send(
+              java.net.http.HttpRequest.newBuilder(java.net.URI.create(url)).build(),
+              java.net.http.HttpResponse.BodyHandlers.ofString())
+          .body();
+    }
+  }
+
+  @Test
+  void logsExecAttachAndStatisticsAreServed() throws Exception {
+    create(
+        "served",
+        """
+        terminationGracePeriodSeconds: 1
+        containers:
+        - name: main
+          stdin: true
+          command: [sh, -c, "trap 'echo over; exit 0' TERM; echo one; echo two; echo three; i=0; while :; do sleep 0.1; i=$((i+1)); if [ -e /tmp/say ]; then cat /tmp/say; rm /tmp/say; fi; done"]
+        """);
+    create(
+        "waiting",
+        "containers: [{name: main, image: 'kedge.local/none:1', imagePullPolicy: Never}]");
+    KubeObject pod = awaitPod("served", PodsTest::ready);
+    awaitPod("waiting", p -> p.status().toString().contains("ErrImageNeverPull"));
+    try (HttpServer server =
+        HttpServer.start(HttpServer.Listen.plain("127.0.0.1", 0), new KubeletHandler(agent))) {
+      String url = "http://127.0.0.1:" + server.port();
+      String logs = url + "/containerLogs/default/served/main";
+      await().atMost(LIMIT).until(() -> get(logs).endsWith("three\n"));
+      assertThat(get(logs).lines()).containsExactlyInAnyOrder("one", "two", "three");
+      assertThat(get(logs + "?tailLines=1")).isEqualTo("three\n");
+      assertThat(get(logs + "?limitBytes=2")).hasSize(2);
+      assertThat(get(logs + "?tailLines=1&timestamps=true"))
+          .matches("\\d{4}-\\d\\d-\\d\\dT\\S+ three\n");
+      assertThat(get(logs + "?sinceTime=2100-01-01T00:00:00Z")).isEmpty();
+      assertThat(get(logs + "?previous=true"))
+          .contains("previous terminated container \\\"main\\\" in pod \\\"served\\\" not found");
+      assertThat(get(url + "/containerLogs/default/waiting/main"))
+          .contains(
+              "container \\\"main\\\" in pod \\\"waiting\\\" is waiting to start:"
+                  + " ErrImageNeverPull");
+
+      RemoteCommand.Options options = new RemoteCommand.Options(true, true, true, false);
+      String exec = url + "/exec/default/served/main?input=1&output=1&error=1";
+      try (RemoteCommandClient client =
+          RemoteCommandClient.open(
+              java.net.URI.create(exec + "&command=sh&command=-c&command=cat%3B+exit+4"),
+              options)) {
+        client.stdin().write("echoed".getBytes(StandardCharsets.UTF_8));
+        client.stdin().close();
+        assertThat(client.stdout().readAllBytes()).asString().isEqualTo("echoed");
+        assertThat(new String(client.awaitStatus(), StandardCharsets.UTF_8))
+            .contains("\"ExitCode\"")
+            .contains("\"4\"");
+      }
+      assertThat(get(url + "/stats/summary")).contains("\"name\":\"served\"");
+      assertThat(get(url + "/metrics/resource")).contains("pod=\"served\"");
+      assertThat(get(url + "/pods")).contains("\"served\"");
+      assertThat(get(url + "/healthz")).isEqualTo("ok");
+
+      // A reader that follows sees what is written, across a rotation, and the end.
+      java.util.concurrent.CompletableFuture<String> following =
+          java.util.concurrent.CompletableFuture.supplyAsync(
+              () -> {
+                try {
+                  return get(logs + "?follow=true&tailLines=0");
+                } catch (Exception e) {
+                  throw new IllegalStateException(e);
+                }
+              },
+              task -> Thread.ofVirtual().start(task));
+      String id = container(pod, 0).text("containerID").replace("containerd://", "");
+      say(id, "before");
+      new LogRotation(containerd.cri(), java.time.InstantSource.system(), 1).pass();
+      say(id, "after");
+      try (var files =
+          Files.list(ContainerSpecs.logDirectory(node.settings, pod).resolve("main"))) {
+        assertThat(files.count()).isEqualTo(2);
+      }
+      delete("served");
+      assertThat(following.get(10, java.util.concurrent.TimeUnit.SECONDS))
+          .endsWith("before\nafter\nover\n");
+    }
+    delete("waiting");
+  }
+
+  private void say(String id, String what) {
+    containerd
+        .cri()
+        .execSync(
+            id,
+            List.of(
+                "sh",
+                "-c",
+                "echo "
+                    + what
+                    + " > /tmp/x; mv /tmp/x /tmp/say; while [ -e /tmp/say ]; do sleep 0.05; done;"
+                    + " sleep 0.1"),
+            Duration.ofSeconds(10));
+  }
+
+  @Test
+  void memoryLimitsKillAndDeadlinesEnd() throws Exception {
+    create(
+        "oom",
+        "{restartPolicy: Never, containers: [{name: main, command: [sh, -c, 'head -c 200m /dev/zero"
+            + " | tail > /dev/null; sleep 1; exit 9'], resources: {limits: {memory: 16Mi}}}, {name:"
+            + " fine, command: ['true']}]}");
+    create(
+        "late",
+        "{activeDeadlineSeconds: 1, terminationGracePeriodSeconds: 0, containers: [{name: main,"
+            + " command: [sleep, '100']}]}");
+    KubeObject late = awaitPhase("late", "Failed");
+    assertThat(late.status().text("reason")).isEqualTo("DeadlineExceeded");
+    KubeObject oom = awaitPhase("oom", "Failed");
+    assertThat(
+            oom.status().objects("containerStatuses").stream()
+                .map(c -> c.text("name") + "=" + c.text("state", "terminated", "reason")))
+        .contains("fine=Completed")
+        .anyMatch(text -> text.equals("main=OOMKilled"));
+    delete("oom");
+    delete("late");
+  }
+
+  @Test
+  void claimsOfLocalPathGetADirectory() throws Exception {
+    api.create(
+        Resources.STORAGE_CLASSES,
+        parse(
+            "{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: local-path},"
+                + " provisioner: rancher.io/local-path, reclaimPolicy: Delete}"));
+    KubeObject claim =
+        api.create(
+            Resources.PERSISTENT_VOLUME_CLAIMS,
+            parse(
+                """
+                apiVersion: v1
+                kind: PersistentVolumeClaim
+                metadata: {name: data, namespace: default, annotations: {volume.kubernetes.io/selected-node: test-node}}
+                spec: {storageClassName: local-path, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+                """));
+    try (LocalPathProvisioner provisioner =
+        new LocalPathProvisioner(api, informers, node.settings)) {
+      provisioner.start();
+      String name = "pvc-" + claim.uid();
+      await()
+          .atMost(LIMIT)
+          .until(() -> api.find(Resources.PERSISTENT_VOLUMES, "", name).isPresent());
+      KubeObject volume = api.get(Resources.PERSISTENT_VOLUMES, "", name);
+      Path directory = Path.of(volume.spec().text("hostPath", "path"));
+      assertThat(directory).isDirectory();
+      create(
+          "claims",
+          "{terminationGracePeriodSeconds: 0, volumes: [{name: d, persistentVolumeClaim:"
+              + " {claimName: data}}], containers: [{name: main, command: [sh, -c, 'echo kept >"
+              + " /d/file; sleep 100'], volumeMounts: [{name: d, mountPath: /d}]}]}");
+      await()
+          .atMost(LIMIT)
+          .until(
+              () ->
+                  events("claims")
+                      .contains(
+                          "FailedMount: Unable to attach or mount volumes: PVC default/data is not"
+                              + " bound"));
+      api.update(
+          Resources.PERSISTENT_VOLUME_CLAIMS,
+          claim
+              .withPath(List.of("spec", "volumeName"), name)
+              .withPath(List.of("status", "phase"), "Bound")
+              .withMetadata("resourceVersion", ""));
+      awaitPod("claims", PodsTest::ready);
+      await().atMost(LIMIT).until(() -> Files.exists(directory.resolve("file")));
+      delete("claims");
+      assertThat(directory.resolve("file")).hasContent("kept");
+      api.update(
+          Resources.PERSISTENT_VOLUMES,
+          volume
+              .withPath(List.of("status", "phase"), "Released")
+              .withMetadata("resourceVersion", ""));
+      await().atMost(LIMIT).until(() -> api.find(Resources.PERSISTENT_VOLUMES, "", name).isEmpty());
+      assertThat(directory).doesNotExist();
+    }
   }
 }
