@@ -312,60 +312,69 @@ final class JettyExchange implements Exchange {
         || request.getHeaders().getLongField(HttpHeader.CONTENT_LENGTH) > 0) {
       return;
     }
+    EndPoint endPoint = connection.getEndPoint();
+    // Under the lock: once the answer has ended, reads are the connection's own again.
     synchronized (this) {
       if (watchingPeer || !streaming || ended || goneActions.isEmpty()) {
         return;
       }
       watchingPeer = true;
+      if (response.isCommitted()) {
+        connection.getGenerator().setPersistent(false);
+      } else {
+        response.getHeaders().put(HttpHeader.CONNECTION, "close");
+      }
+      endPoint.tryFillInterested(new PeerWatch(endPoint));
     }
-    if (response.isCommitted()) {
-      connection.getGenerator().setPersistent(false);
-    } else {
-      response.getHeaders().put(HttpHeader.CONNECTION, "close");
+  }
+
+  /** Reads from a peer that should say nothing, to see it close. */
+  private final class PeerWatch implements Callback {
+    private final EndPoint endPoint;
+
+    PeerWatch(EndPoint endPoint) {
+      this.endPoint = endPoint;
     }
-    EndPoint endPoint = connection.getEndPoint();
-    endPoint.tryFillInterested(
-        new Callback() {
-          @Override
-          public void succeeded() {
-            try {
-              ByteBuffer ignored = BufferUtil.allocate(512);
-              int count;
-              do {
-                BufferUtil.clear(ignored);
-                count = endPoint.fill(ignored);
-              } while (count > 0);
-              if (count == 0) {
-                endPoint.tryFillInterested(this);
-                return;
-              }
-              closed(new EOFException("the client closed the connection"));
-            } catch (IOException e) {
-              closed(e);
-            }
-          }
 
-          @Override
-          public void failed(Throwable x) {
-            if (x instanceof TimeoutException) {
-              if (!endPoint.isFillInterested()) {
-                endPoint.tryFillInterested(this);
-              }
-              return;
-            }
-            closed(x);
-          }
+    @Override
+    public void succeeded() {
+      try {
+        ByteBuffer ignored = BufferUtil.allocate(512);
+        int count;
+        do {
+          BufferUtil.clear(ignored);
+          count = endPoint.fill(ignored);
+        } while (count > 0);
+        if (count == 0) {
+          endPoint.tryFillInterested(this);
+          return;
+        }
+        closed(new EOFException("the client closed the connection"));
+      } catch (IOException e) {
+        closed(e);
+      }
+    }
 
-          private void closed(Throwable cause) {
-            gone();
-            endPoint.close(cause);
-          }
+    @Override
+    public void failed(Throwable x) {
+      if (x instanceof TimeoutException) {
+        if (!endPoint.isFillInterested()) {
+          endPoint.tryFillInterested(this);
+        }
+        return;
+      }
+      closed(x);
+    }
 
-          @Override
-          public InvocationType getInvocationType() {
-            return InvocationType.NON_BLOCKING;
-          }
-        });
+    private void closed(Throwable cause) {
+      gone();
+      endPoint.close(cause);
+    }
+
+    @Override
+    public InvocationType getInvocationType() {
+      return InvocationType.NON_BLOCKING;
+    }
   }
 
   /** The handler has returned; {@code failure} is what it threw. */

@@ -19,7 +19,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
 import javax.net.ssl.SSLContext;
 
@@ -29,6 +32,8 @@ import javax.net.ssl.SSLContext;
  */
 public final class ReverseProxy implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger("dev.kedge.http");
+
+  private static final Duration LONG_ANSWER = Duration.ofSeconds(1);
 
   /** Headers about one connection only (RFC 9110, 7.6.1). */
   private static final Set<String> HOP_BY_HOP =
@@ -154,7 +159,10 @@ public final class ReverseProxy implements AutoCloseable {
       }
     }
     var pending = client.sendAsync(request.build(), BodyHandlers.ofInputStream());
-    exchange.onGone(() -> pending.cancel(true));
+    boolean http2 = exchange.protocol().startsWith("HTTP/2");
+    if (http2) {
+      exchange.onGone(() -> pending.cancel(true));
+    }
     HttpResponse<InputStream> answer;
     try {
       answer = pending.get();
@@ -173,7 +181,6 @@ public final class ReverseProxy implements AutoCloseable {
       throw new TargetException(target.getAuthority() + " did not answer: " + cause, cause);
     }
     try (InputStream body = answer.body()) {
-      exchange.onGone(() -> Relays.close(body));
       List<Headers.Header> all = new ArrayList<>();
       answer
           .headers()
@@ -191,7 +198,26 @@ public final class ReverseProxy implements AutoCloseable {
       }
       try (OutputStream out = exchange.stream(answer.statusCode(), back)) {
         out.flush();
-        copy(body, out);
+        AtomicBoolean done = new AtomicBoolean();
+        Runnable watch =
+            () -> {
+              if (!done.get()) {
+                exchange.onGone(() -> Relays.close(body));
+              }
+            };
+        if (http2) {
+          watch.run();
+        } else {
+          // On HTTP/1.1 it costs the connection; only answers that go on and on are worth that.
+          CompletableFuture.delayedExecutor(
+                  LONG_ANSWER.toMillis(), TimeUnit.MILLISECONDS, Thread::startVirtualThread)
+              .execute(watch);
+        }
+        try {
+          copy(body, out);
+        } finally {
+          done.set(true);
+        }
       }
     }
   }

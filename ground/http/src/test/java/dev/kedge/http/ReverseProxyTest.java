@@ -151,6 +151,23 @@ class ReverseProxyTest {
   }
 
   @Test
+  void shortAnswersKeepTheConnection() throws Exception {
+    try (var socket = TRUST.getSocketFactory().createSocket("localhost", front.port())) {
+      socket.setSoTimeout(5000);
+      for (int i = 0; i < 3; i++) {
+        socket.getOutputStream().write("GET /x HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(UTF_8));
+        String answer = "";
+        while (!answer.endsWith("no such page")) {
+          int b = socket.getInputStream().read();
+          assertThat(b).isNotNegative();
+          answer += (char) b;
+        }
+        assertThat(answer).doesNotContainIgnoringCase("connection: close");
+      }
+    }
+  }
+
+  @Test
   void upgradesGoThrough() throws Exception {
     try (WebSocket socket =
         WebSocket.connect(
