@@ -5,6 +5,7 @@ import dev.kedge.model.ApiException;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * One step between decoding and storing that may change or refuse a request. The order of plugins
@@ -30,6 +31,18 @@ public interface AdmissionPlugin {
    * @throws ApiException if the request is refused
    */
   default void validate(Review review, KubeObject object) {}
+
+  /**
+   * Hears of every committed write, before its sender does; must be quick and must not fail.
+   *
+   * @param before empty for a creation
+   * @param after empty for a removal
+   */
+  default void committed(
+      ResourceType type,
+      Optional<KubeObject> before,
+      Optional<KubeObject> after,
+      Objects objects) {}
 
   /** What is done with the object. */
   enum Operation {

@@ -63,7 +63,8 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     this.patches = new Patches(clock);
     this.scales = new Scales(patches);
     this.customResources = new CustomResources(catalogs, objects, scales, clock);
-    List<WriteHook> hooks = List.of(network, customResources, new Namespaces());
+    List<WriteHook> hooks =
+        List.of(network, customResources, new Namespaces(), new Told(admission));
     this.writes = new Writes(store, clock, admission, objects, hooks);
     this.deletes = new Deletes(store, clock, admission, writes, hooks);
     this.pods = new PodOperations(writes, deletes, objects, identity, admission, clock);
@@ -347,6 +348,23 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     }
     throw ApiException.badRequest(
         "the namespace of the provided object does not match the namespace sent on the request");
+  }
+
+  /** Tells the admission plugins what was committed. */
+  private final class Told implements WriteHook {
+    private final List<AdmissionPlugin> plugins;
+
+    Told(List<AdmissionPlugin> plugins) {
+      this.plugins = List.copyOf(plugins);
+    }
+
+    @Override
+    public void committed(
+        StoredKind kind, Optional<KubeObject> before, Optional<KubeObject> after) {
+      for (AdmissionPlugin plugin : plugins) {
+        plugin.committed(kind.type(), before, after, objects);
+      }
+    }
   }
 
   /** The stored objects, read without ceremony. */

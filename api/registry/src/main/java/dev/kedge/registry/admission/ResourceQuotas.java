@@ -9,10 +9,14 @@ import dev.kedge.model.Quantity;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
 import dev.kedge.registry.AdmissionPlugin;
+import dev.kedge.registry.Objects;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
@@ -27,6 +31,7 @@ import java.util.stream.Collectors;
  * counted and then not created is corrected by the next sum.
  */
 final class ResourceQuotas implements AdmissionPlugin {
+  private static final Logger LOG = System.getLogger("dev.kedge.registry");
   private static final int ATTEMPTS = 20;
   private static final Set<String> COMPUTE = Set.of("cpu", "memory", "ephemeral-storage");
 
@@ -46,6 +51,9 @@ final class ResourceQuotas implements AdmissionPlugin {
 
   /** What was counted lately and may not be stored yet, by quota and object. */
   private final Map<String, Map<String, Counted>> inFlight = new ConcurrentHashMap<>();
+
+  /** Quotas whose sum is asked for and not begun. */
+  private final Set<String> summing = ConcurrentHashMap.newKeySet();
 
   private record Counted(Map<String, Quantity> amounts, long nanos) {}
 
@@ -84,7 +92,7 @@ final class ResourceQuotas implements AdmissionPlugin {
       Map<String, Quantity> after = within(added, used, hard);
       if (after.isEmpty()) {
         // Perhaps the mark is too high: something was deleted, or counted and never created.
-        used = summed(review, quota, hard);
+        used = summed(review.objects(), review.namespace(), quota, hard);
         after = within(added, used, hard);
       }
       if (after.isEmpty()) {
@@ -115,6 +123,81 @@ final class ResourceQuotas implements AdmissionPlugin {
         known.name(),
         "the object has been modified; please apply your changes to the latest version and try"
             + " again");
+  }
+
+  // What quotas say of themselves.
+
+  @Override
+  public void committed(
+      ResourceType type, Optional<KubeObject> before, Optional<KubeObject> after, Objects objects) {
+    if (type.groupResource().equals("resourcequotas")) {
+      boolean changed =
+          after.isPresent()
+              && (before.isEmpty() || !before.get().spec().equals(after.get().spec()));
+      if (changed) {
+        sumUp(after.get(), objects);
+      }
+      if (after.isEmpty() && before.isPresent()) {
+        inFlight.remove(before.get().uid());
+      }
+      return;
+    }
+    if (before.isEmpty() && after.isPresent()) {
+      String stored = after.get().uid();
+      inFlight.values().forEach(counted -> counted.remove(stored));
+    }
+    boolean freed =
+        before.isPresent()
+            && (after.isEmpty()
+                || type.groupResource().equals("pods")
+                    && finished(after.get())
+                    && !finished(before.get()));
+    if (freed && type.namespaced()) {
+      objects
+          .list(Resources.RESOURCE_QUOTAS, before.get().namespace())
+          .forEach(quota -> sumUp(quota, objects));
+    }
+  }
+
+  /** Sums a quota's usage up beside the request that changed it, once for many changes. */
+  private void sumUp(KubeObject quota, Objects objects) {
+    if (!summing.add(quota.uid())) {
+      return;
+    }
+    Thread.ofVirtual()
+        .name("quota " + quota.key())
+        .start(
+            () -> {
+              // Changes from here on ask for another sum.
+              summing.remove(quota.uid());
+              try {
+                writeSum(quota, objects);
+              } catch (RuntimeException e) {
+                LOG.log(
+                    Level.WARNING,
+                    "usage of quota " + quota.key() + " is not summed up; the next change does it",
+                    e);
+              }
+            });
+  }
+
+  private void writeSum(KubeObject asked, Objects objects) {
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+      Optional<KubeObject> found =
+          objects.findLatest(Resources.RESOURCE_QUOTAS, asked.namespace(), asked.name());
+      if (found.isEmpty()) {
+        return;
+      }
+      KubeObject quota = found.get();
+      Map<String, Quantity> hard = amounts(quota.spec().object("hard"));
+      Map<String, Quantity> used = summed(objects, quota.namespace(), quota, hard);
+      hard.keySet().forEach(name -> used.putIfAbsent(name, Quantity.ZERO));
+      JsonObject status = JsonObject.of("hard", quota.spec().object("hard"), "used", texts(used));
+      if (status.equals(quota.status())
+          || objects.replace(Resources.RESOURCE_QUOTAS, quota.withStatus(status))) {
+        return;
+      }
+    }
   }
 
   /** Usage with the addition, of everything limited; empty if it goes over. */
@@ -164,20 +247,20 @@ final class ResourceQuotas implements AdmissionPlugin {
         .collect(Collectors.joining(","));
   }
 
-  /** The usage of all stored objects. */
+  /** The usage of all stored objects, and of those on their way into the store. */
   private Map<String, Quantity> summed(
-      Review review, KubeObject quota, Map<String, Quantity> hard) {
+      Objects objects, String namespace, KubeObject quota, Map<String, Quantity> hard) {
     Map<String, Quantity> sum = new TreeMap<>();
     Map<String, ResourceType> types = new TreeMap<>();
     for (String name : hard.keySet()) {
-      ResourceType type = counted(name, review.type());
+      ResourceType type = counted(name);
       types.put(type.groupResource(), type);
     }
     Map<String, Counted> counted = inFlight.getOrDefault(quota.uid(), new ConcurrentHashMap<>());
     long now = System.nanoTime();
     counted.values().removeIf(one -> now - one.nanos() > IN_FLIGHT.toNanos());
     for (ResourceType type : types.values()) {
-      for (KubeObject object : review.objects().listLatest(type, review.namespace())) {
+      for (KubeObject object : objects.listLatest(type, namespace)) {
         counted.remove(object.uid());
         usage(type, object, quota, hard.keySet())
             .forEach((name, amount) -> sum.merge(name, amount, Quantity::plus));
@@ -190,12 +273,9 @@ final class ResourceQuotas implements AdmissionPlugin {
   }
 
   /** Which kind's objects an amount is about. */
-  private static ResourceType counted(String name, ResourceType asked) {
+  private static ResourceType counted(String name) {
     if (name.startsWith("count/")) {
       String resource = name.substring("count/".length());
-      if (resource.equals(asked.groupResource())) {
-        return asked;
-      }
       int dot = resource.indexOf('.');
       return dot < 0
           ? new ResourceType("", "v1", resource, "", true)
