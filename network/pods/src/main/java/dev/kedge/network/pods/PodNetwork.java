@@ -56,7 +56,17 @@ public final class PodNetwork {
    * @param clusterCidr all pods' addresses, such as {@code 10.42.0.0/16}
    */
   public record Settings(
-      Path configurationDirectory, Path stateDirectory, String nodeCidr, String clusterCidr) {}
+      Path configurationDirectory, Path stateDirectory, String nodeCidr, String clusterCidr) {
+    /**
+     * @throws IllegalArgumentException for IPv6, which is not supported yet
+     */
+    public Settings {
+      if (nodeCidr.contains(":") || clusterCidr.contains(":")) {
+        throw new IllegalArgumentException(
+            "IPv6 is not supported yet: cluster CIDR " + clusterCidr + ", node's " + nodeCidr);
+      }
+    }
+  }
 
   /**
    * Sets the kernel and the firewall up and writes the CNI configuration, last of all: from then on

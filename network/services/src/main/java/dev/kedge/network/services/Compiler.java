@@ -62,7 +62,13 @@ final class Compiler {
         .forEach(
             service ->
                 compile(service, slices.getOrDefault(service.key(), List.of()), rules, health));
-    pods.forEach(pod -> hostPorts(pod, rules));
+    // The one that stays before the one that goes, so that a replaced pod hands its port over.
+    pods.stream()
+        .sorted(
+            Comparator.comparing(KubeObject::deleting)
+                .thenComparing(pod -> pod.json().text("metadata", "creationTimestamp"))
+                .thenComparing(pod -> pod.key().toString()))
+        .forEach(pod -> hostPorts(pod, rules));
     return new Compiled(rules, health);
   }
 

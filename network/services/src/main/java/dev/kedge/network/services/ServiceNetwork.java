@@ -55,7 +55,14 @@ public final class ServiceNetwork implements AutoCloseable {
    *     DNS address: Services there get no rules
    */
   public record Settings(String nodeName, String clusterCidr, Set<String> localAddresses) {
+    /**
+     * @throws IllegalArgumentException for IPv6, which is not supported yet
+     */
     public Settings {
+      if (clusterCidr.contains(":")) {
+        throw new IllegalArgumentException(
+            "IPv6 is not supported yet: cluster CIDR " + clusterCidr);
+      }
       localAddresses = Set.copyOf(localAddresses);
     }
   }

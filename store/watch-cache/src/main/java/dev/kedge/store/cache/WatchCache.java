@@ -563,7 +563,8 @@ public final class WatchCache implements AutoCloseable {
   private Listing listState(Selection selection, long revision, String afterKey, int limit) {
     NavigableMap<String, Item> range = range(selection, afterKey);
     int most = limit <= 0 ? Integer.MAX_VALUE : limit;
-    List<Item> items = new ArrayList<>(limit <= 0 && selection.wholeScope() ? range.size() : 16);
+    List<Item> items =
+        new ArrayList<>(limit <= 0 && selection.equals(Selection.ALL) ? state.size() : 16);
     boolean more = false;
     long remaining = 0;
     for (Item item : range.values()) {
@@ -590,8 +591,10 @@ public final class WatchCache implements AutoCloseable {
     List<Item> items = new ArrayList<>();
     String scope = scope(selection);
     String start = afterKey.isEmpty() ? "" : afterKey + "\0";
+    // Where every entry counts, one more than the page tells whether others follow.
+    int chunk = selection.wholeScope() ? Math.min(LOAD_PAGE, most - 1) + 1 : LOAD_PAGE;
     while (true) {
-      Store.Page page = store.list(scope, revision, start, LOAD_PAGE);
+      Store.Page page = store.list(scope, revision, start, chunk);
       for (Store.Entry entry : page.entries()) {
         Item item = item(entry);
         if (selection.matches(item.row())) {
