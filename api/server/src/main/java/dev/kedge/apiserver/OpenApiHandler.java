@@ -1,5 +1,6 @@
 package dev.kedge.apiserver;
 
+import dev.kedge.builtin.OpenApi;
 import dev.kedge.http.Headers;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
@@ -36,7 +37,7 @@ final class OpenApiHandler {
     }
   }
 
-  private record Document(byte[] json, String tag) {}
+  private record Document(byte[] bytes, String tag) {}
 
   /**
    * A handler.
@@ -85,11 +86,18 @@ final class OpenApiHandler {
         MediaType.accepted(call.headers().values("Accept")).stream()
             .anyMatch(clause -> clause.accepts(MediaType.JSON));
     if (!json) {
-      // Only the old clients' protobuf form is left; kubectl falls back when it is refused.
       boolean protobuf =
           MediaType.accepted(call.headers().values("Accept")).stream()
               .anyMatch(clause -> clause.name().startsWith(V2_PROTOBUF.substring(0, 40)));
-      Answers.text(call, 406, protobuf ? "served in JSON only\n" : "not acceptable\n");
+      if (!protobuf) {
+        Answers.text(call, 406, "not acceptable\n");
+        return;
+      }
+      Made known = current();
+      Document document =
+          known.ready.computeIfAbsent(
+              "v2.pb", _ -> binary(OpenApi.v2Protobuf(documents.v2(known.catalog))));
+      respond(call, document, Headers.of("Content-Type", V2_PROTOBUF, "Vary", "Accept"));
       return;
     }
     Made known = current();
@@ -145,7 +153,7 @@ final class OpenApiHandler {
       call.respond(304, tagged.without("Content-Type"), new byte[0]);
       return;
     }
-    Answers.bytes(call, 200, tagged, document.json());
+    Answers.bytes(call, 200, tagged, document.bytes());
   }
 
   /**
@@ -174,7 +182,10 @@ final class OpenApiHandler {
   }
 
   private static Document document(JsonObject document) {
-    byte[] json = Json.bytes(document);
-    return new Document(json, Discovery.tag(json));
+    return binary(Json.bytes(document));
+  }
+
+  private static Document binary(byte[] bytes) {
+    return new Document(bytes, Discovery.tag(bytes));
   }
 }

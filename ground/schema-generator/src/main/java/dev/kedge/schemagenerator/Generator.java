@@ -135,7 +135,10 @@ public final class Generator {
       for (String element :
           System.getProperty("java.class.path").split(java.io.File.pathSeparator)) {
         Path path = Path.of(element);
-        if (Files.isRegularFile(path)) {
+        boolean regular = Files.isRegularFile(path);
+        if (regular && path.getFileName().toString().startsWith("kedge-")) {
+          digest.update(Files.readAllBytes(path));
+        } else if (regular) {
           digest.update(
               (path.getFileName() + ":" + Files.size(path))
                   .getBytes(java.nio.charset.StandardCharsets.UTF_8));
