@@ -1,6 +1,5 @@
 package dev.kedge.apiserver;
 
-import dev.kedge.builtin.OpenApi;
 import dev.kedge.http.Headers;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
@@ -37,7 +36,7 @@ final class OpenApiHandler {
     }
   }
 
-  private record Document(byte[] bytes, String tag) {}
+  private record Document(byte[] json, String tag) {}
 
   /**
    * A handler.
@@ -86,18 +85,11 @@ final class OpenApiHandler {
         MediaType.accepted(call.headers().values("Accept")).stream()
             .anyMatch(clause -> clause.accepts(MediaType.JSON));
     if (!json) {
+      // Only the old clients' protobuf form is left; kubectl falls back when it is refused.
       boolean protobuf =
           MediaType.accepted(call.headers().values("Accept")).stream()
               .anyMatch(clause -> clause.name().startsWith(V2_PROTOBUF.substring(0, 40)));
-      if (!protobuf) {
-        Answers.text(call, 406, "not acceptable\n");
-        return;
-      }
-      Made known = current();
-      Document document =
-          known.ready.computeIfAbsent(
-              "v2.pb", _ -> binary(OpenApi.v2Protobuf(documents.v2(known.catalog))));
-      respond(call, document, Headers.of("Content-Type", V2_PROTOBUF, "Vary", "Accept"));
+      Answers.text(call, 406, protobuf ? "served in JSON only\n" : "not acceptable\n");
       return;
     }
     Made known = current();
@@ -153,7 +145,7 @@ final class OpenApiHandler {
       call.respond(304, tagged.without("Content-Type"), new byte[0]);
       return;
     }
-    Answers.bytes(call, 200, tagged, document.bytes());
+    Answers.bytes(call, 200, tagged, document.json());
   }
 
   /**
@@ -182,10 +174,7 @@ final class OpenApiHandler {
   }
 
   private static Document document(JsonObject document) {
-    return binary(Json.bytes(document));
-  }
-
-  private static Document binary(byte[] bytes) {
-    return new Document(bytes, Discovery.tag(bytes));
+    byte[] json = Json.bytes(document);
+    return new Document(json, Discovery.tag(json));
   }
 }

@@ -42,9 +42,6 @@ public final class OpenApi {
           "application/strategic-merge-patch+json",
           "application/apply-patch+yaml");
 
-  /** Keywords that v2 does not know. */
-  private static final Set<String> V3_KEYWORDS = Set.of("oneOf", "anyOf", "not", "nullable");
-
   private final boolean v3;
   private final Descriptions descriptions = new Descriptions();
   private final Map<String, JsonObject> definitions = new TreeMap<>();
@@ -122,16 +119,6 @@ public final class OpenApi {
         securitySchemes(),
         "security",
         JsonArray.of(JsonObject.of("BearerToken", JsonArray.EMPTY)));
-  }
-
-  /**
-   * The v2 document as kubectl and client-go ask for it ({@code
-   * application/com.github.proto-openapi.spec.v2.v1.0+protobuf}); they read no other form of it.
-   *
-   * @param document what {@link #v2} made
-   */
-  public static byte[] v2Protobuf(JsonObject document) {
-    return OpenApiProtobuf.encode(document);
   }
 
   private static JsonObject securitySchemes() {
@@ -325,7 +312,7 @@ public final class OpenApi {
     }
   }
 
-  private void rules(JsonObject.Builder out, Rules rules, Type type) {
+  private static void rules(JsonObject.Builder out, Rules rules, Type type) {
     boolean plain =
         switch (type) {
           case STRING, INTEGER, NUMBER, BOOLEAN -> true;
@@ -334,7 +321,7 @@ public final class OpenApi {
     if (plain) {
       out.putNonEmpty("format", rules.format());
     }
-    if (rules.nullable() && v3) {
+    if (rules.nullable()) {
       out.put("nullable", true);
     }
     boolean free = type == Type.ANY || type == Type.RAW_EXTENSION || type == Type.FIELDS_V1;
@@ -345,14 +332,7 @@ public final class OpenApi {
       out.put("x-kubernetes-embedded-resource", true);
     }
     out.putNonEmpty("enum", rules.enumValues());
-    rules
-        .openApi()
-        .forEach(
-            (name, value) -> {
-              if (v3 || !V3_KEYWORDS.contains(name)) {
-                out.put(name, value);
-              }
-            });
+    out.putAll(rules.openApi());
   }
 
   private JsonObject field(Field field, String builtinText) {

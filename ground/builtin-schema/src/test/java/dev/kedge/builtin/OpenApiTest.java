@@ -1,6 +1,5 @@
 package dev.kedge.builtin;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kedge.model.Json;
@@ -213,48 +212,6 @@ class OpenApiTest {
     System.out.printf(
         "OpenAPI v2: %d definitions, %d paths, %d bytes%n",
         v2.object("definitions").size(), v2.object("paths").size(), Json.bytes(v2).length);
-  }
-
-  /** The form kubectl reads: every definition and path is found again under its name. */
-  @Test
-  void protobufHoldsTheSameNames() {
-    JsonObject v2 = OpenApi.v2(BuiltinResources.all().stream().map(OpenApi.Resource::of).toList());
-    byte[] document = OpenApi.v2Protobuf(v2);
-
-    List<byte[]> definitions = fields(fields(document, 9).getFirst(), 1);
-    List<byte[]> paths = fields(fields(document, 8).getFirst(), 2);
-
-    assertThat(fields(document, 1).getFirst()).asString().isEqualTo("2.0");
-    assertThat(definitions)
-        .extracting(pair -> new String(fields(pair, 1).getFirst(), UTF_8))
-        .containsExactlyElementsOf(v2.object("definitions").names());
-    assertThat(paths)
-        .extracting(pair -> new String(fields(pair, 1).getFirst(), UTF_8))
-        .containsExactlyElementsOf(v2.object("paths").names());
-  }
-
-  /** The length-delimited fields of a number in a protobuf message. */
-  private static List<byte[]> fields(byte[] message, int number) {
-    List<byte[]> found = new ArrayList<>();
-    Input in = new Input(message, 0);
-    int skipped = 0;
-    while (in.position() + skipped < message.length) {
-      in = new Input(message, in.position() + skipped);
-      int tag = in.number();
-      skipped = 0;
-      switch (tag & 7) {
-        case 0 -> in.number();
-        case 1 -> skipped = 8;
-        default -> {
-          skipped = in.number();
-          if (tag >>> 3 == number) {
-            found.add(
-                java.util.Arrays.copyOfRange(message, in.position(), in.position() + skipped));
-          }
-        }
-      }
-    }
-    return found;
   }
 
   @Test

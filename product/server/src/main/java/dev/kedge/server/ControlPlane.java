@@ -7,6 +7,8 @@ import dev.kedge.identity.BootstrapRoles;
 import dev.kedge.identity.RbacAuthorizer;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.GroupVersionKind;
+import dev.kedge.model.JsonArray;
+import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
@@ -35,6 +37,26 @@ final class ControlPlane {
             .map(name -> KubeObject.of(new GroupVersionKind("", "v1", "Namespace"), "", name))
             .toList());
     createMissing(client, roles);
+  }
+
+  /** The Service that names the DNS server of this process, for those who look it up. */
+  static void dnsService(KubeClient client, String address) {
+    JsonObject spec =
+        JsonObject.of(
+            "clusterIP",
+            address,
+            "ports",
+            JsonArray.of(
+                JsonObject.of("name", "dns", "port", 53, "protocol", "UDP"),
+                JsonObject.of("name", "dns-tcp", "port", 53, "protocol", "TCP")));
+    KubeObject service =
+        KubeObject.of(new GroupVersionKind("", "v1", "Service"), "kube-system", "kube-dns")
+            .withMetadata(
+                "labels", JsonObject.of("k8s-app", "kube-dns", "kubernetes.io/name", "KubeDNS"))
+            .with("spec", spec);
+    if (client.find(Resources.SERVICES, service.namespace(), service.name()).isEmpty()) {
+      client.create(Resources.SERVICES, service);
+    }
   }
 
   // Side by side, so that the datastore syncs them to disk together.

@@ -207,7 +207,17 @@ public final class KedgeServer implements AutoCloseable {
             parts.add(
                 "node",
                 NodeParts.start(
-                    config, phase.await(), registry, client, informers, timeline, serving, nodes)));
+                    config,
+                    phase.await(),
+                    new NodeParts.Plane(
+                        registry,
+                        client,
+                        informers,
+                        timeline,
+                        authenticator,
+                        authorizer,
+                        serving,
+                        nodes))));
   }
 
   private static Store openStore(ServerConfig config) {

@@ -1,6 +1,5 @@
 package dev.kedge.server;
 
-import dev.kedge.network.services.ServiceNetwork;
 import dev.kedge.node.Containerd;
 import dev.kedge.node.NodeSettings;
 import java.io.IOException;
@@ -39,8 +38,7 @@ public final class Machine {
     NodeSettings settings = NodeSettings.builder("", dataDir).build();
     done.addAll(Containerd.stopAll(settings));
     if (Files.isExecutable(Path.of("/usr/sbin/nft"))) {
-      ServiceNetwork.remove();
-      NodeParts.podNetwork(dataDir, "", "").remove();
+      NodeParts.removeNetwork(dataDir);
     }
     return done;
   }

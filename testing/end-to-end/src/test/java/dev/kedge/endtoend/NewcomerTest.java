@@ -186,7 +186,7 @@ class NewcomerTest {
             .findFirst()
             .orElseThrow();
     assertThat(
-            kubectl("exec", pod, "-n", "hello", "--", "wget", "-qO-", "-T", "5", "http://hello/")
+            kubectl("exec", pod, "-n", "hello", "--", "wget", "-qO-", "http://hello/")
                 .succeeded()
                 .output())
         .contains("Hello from kedge");
