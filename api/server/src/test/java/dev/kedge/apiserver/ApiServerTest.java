@@ -334,6 +334,28 @@ class ApiServerTest {
   }
 
   @Test
+  void takesZerosOfGoClientsForAbsent() throws Exception {
+    byte[] sent =
+        Protobuf.encode(
+            BuiltinSchemas.ofKind(new GroupVersionKind("apps", "v1", "Deployment")),
+            Json.parseObject(
+                """
+                {"apiVersion":"apps/v1","kind":"Deployment",
+                 "spec":{"replicas":0,"paused":false,"minReadySeconds":0,"selector":{},
+                         "template":{"spec":{"hostNetwork":false,"automountServiceAccountToken":false,
+                                             "containers":[{"name":"a","stdin":false}]}}}}
+                """));
+    assertThat(Protobuf.decode(sent, BuiltinSchemas::ofKind).object("spec"))
+        .isEqualTo(
+            Json.parseObject(
+                """
+                {"replicas":0,"selector":{},
+                 "template":{"spec":{"automountServiceAccountToken":false,
+                                     "containers":[{"name":"a"}]}}}
+                """));
+  }
+
+  @Test
   void compressesLargeAnswers() throws Exception {
     server.create(
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: big, namespace: default}, data: {a: "

@@ -11,6 +11,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
@@ -38,6 +39,69 @@ public final class Protobuf {
   private static final Map<String, Message> MESSAGES = new ConcurrentHashMap<>();
 
   private Protobuf() {}
+
+  /** Optional numbers and flags that are pointers in Go and have no default in the schema. */
+  private static final Set<String> POINTERS =
+      Set.of(
+          "activeDeadlineSeconds",
+          "allocateLoadBalancerNodePorts",
+          "allowPrivilegeEscalation",
+          "allowVolumeExpansion",
+          "attachRequired",
+          "automountServiceAccountToken",
+          "averageUtilization",
+          "backoffLimit",
+          "backoffLimitPerIndex",
+          "blockOwnerDeletion",
+          "completions",
+          "controller",
+          "defaultMode",
+          "deletionGracePeriodSeconds",
+          "enableServiceLinks",
+          "expirationSeconds",
+          "failedJobsHistoryLimit",
+          "fsGroup",
+          "gracePeriodSeconds",
+          "hostUsers",
+          "immutable",
+          "leaseDurationSeconds",
+          "leaseTransitions",
+          "manualSelector",
+          "maxFailedIndexes",
+          "minDomains",
+          "minReplicas",
+          "mode",
+          "optional",
+          "orphanDependents",
+          "parallelism",
+          "partition",
+          "podInfoOnMount",
+          "priority",
+          "privileged",
+          "progressDeadlineSeconds",
+          "readOnlyRootFilesystem",
+          "ready",
+          "remainingItemCount",
+          "replicas",
+          "requiresRepublish",
+          "revisionHistoryLimit",
+          "runAsGroup",
+          "runAsNonRoot",
+          "runAsUser",
+          "seLinuxMount",
+          "serving",
+          "setHostnameAsFQDN",
+          "shareProcessNamespace",
+          "stabilizationWindowSeconds",
+          "started",
+          "startingDeadlineSeconds",
+          "storageCapacity",
+          "successfulJobsHistoryLimit",
+          "suspend",
+          "terminating",
+          "terminationGracePeriodSeconds",
+          "tolerationSeconds",
+          "ttlSecondsAfterFinished");
 
   /** Bytes that are not the protobuf they should be. */
   public static final class ProtobufException extends RuntimeException {
@@ -421,6 +485,7 @@ public final class Protobuf {
         } else {
           read(schema, tag, reader)
               .filter(value -> !value.equals(JsonString.EMPTY) || isMeaningfulWhenEmpty(field))
+              .filter(value -> !isZero(value) || isMeaningfulWhenZero(field))
               .ifPresent(value -> builder.put(field.name(), value));
         }
       }
@@ -435,6 +500,20 @@ public final class Protobuf {
       case "storageClassName", "volumeAttributesClassName", "ingressClassName" -> true;
       default -> field.defaultValue().filter(JsonString.EMPTY::equals).isPresent();
     };
+  }
+
+  private static boolean isZero(JsonValue value) {
+    return value == JsonBoolean.FALSE || value instanceof JsonInteger number && number.value() == 0;
+  }
+
+  /**
+   * Whether 0 or false differs from absent. Go's clients send every number and flag that is no
+   * pointer, set or not, and leave it out of JSON; required ones stand in both.
+   */
+  private static boolean isMeaningfulWhenZero(Field field) {
+    return field.required()
+        || (field.defaultValue().isPresent() && !field.zeroIsAbsent())
+        || POINTERS.contains(field.name());
   }
 
   private static void readItems(List<JsonValue> items, Schema item, int tag, Reader reader) {
