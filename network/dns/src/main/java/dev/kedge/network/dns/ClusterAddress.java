@@ -13,7 +13,9 @@ public final class ClusterAddress {
 
   /** Puts the address there; again is no harm. */
   public static void claim(InetAddress address) throws InterruptedException {
-    HostCommands.HERE.require("", "ip", "address", "replace", text(address), "dev", "lo");
+    // Of host scope, or it would be taken for an address to reach the machine by.
+    HostCommands.HERE.require(
+        "", "ip", "address", "replace", text(address), "dev", "lo", "scope", "host");
   }
 
   /** Takes the address away, if it is there. */

@@ -72,7 +72,8 @@ class NodeDnsTest {
       informers.put(
           Resources.SERVICES,
           """
-          {"metadata":{"namespace":"default","name":"web"},"spec":{"clusterIP":"10.43.0.80"}}""");
+          {"metadata":{"namespace":"default","name":"web"},"spec":{"clusterIP":"10.43.0.80"}}\
+          """);
       InetAddress address = InetAddress.ofLiteral(ADDRESS);
       ClusterAddress.claim(address);
       ClusterAddress.claim(address);

@@ -136,6 +136,24 @@ class ServiceNetworkTest {
   }
 
   @Test
+  void endpointMayBeTheNodeItself() throws Exception {
+    // As the Service "kubernetes" is, whose endpoint is the API server on the node.
+    lab.serve("node", 9443, "api");
+    service("\"type\":\"ClusterIP\"");
+    informers.put(
+        Resources.ENDPOINT_SLICES,
+        """
+        {"metadata":{"namespace":"default","name":"web-x",
+        "labels":{"kubernetes.io/service-name":"web"}},"addressType":"IPv4",
+        "endpoints":[{"addresses":["192.168.77.1"]}],
+        "ports":[{"name":"","port":9443,"protocol":"TCP"}]}\
+        """);
+
+    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("api"));
+    await().untilAsserted(() -> assertThat(connect("node", ADDRESS, 80)).isEqualTo("api"));
+  }
+
+  @Test
   void affinityKeepsAClientAtItsEndpoint() {
     service(
         "\"type\":\"ClusterIP\",\"sessionAffinity\":\"ClientIP\","

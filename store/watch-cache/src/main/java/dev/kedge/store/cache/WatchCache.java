@@ -329,6 +329,9 @@ public final class WatchCache implements AutoCloseable {
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         return;
+      } catch (RuntimeException e) {
+        // A fault of ours; better to start afresh than to serve what no longer changes.
+        LOG.log(Level.ERROR, "following " + prefix + " failed, loading it again", e);
       }
       Optional<StoreWatch> again = Optional.empty();
       while (again.isEmpty()) {
