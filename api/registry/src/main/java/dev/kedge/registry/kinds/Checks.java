@@ -1,10 +1,13 @@
 package dev.kedge.registry.kinds;
 
+import dev.kedge.model.ApiException;
 import dev.kedge.model.FieldFault;
+import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.JsonInteger;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
 import dev.kedge.model.JsonValue;
+import dev.kedge.model.KubeObject;
 import dev.kedge.model.Names;
 import dev.kedge.model.Status.Cause;
 import java.util.ArrayList;
@@ -18,6 +21,14 @@ final class Checks {
 
   List<Cause> causes() {
     return List.copyOf(causes);
+  }
+
+  /** Refuses a new object at once, for faults that only its creation can have. */
+  void refuse(KubeObject object) {
+    if (!causes.isEmpty()) {
+      GroupVersionKind kind = object.groupVersionKind();
+      throw ApiException.invalid(kind.group(), kind.kind(), object.name(), causes());
+    }
   }
 
   void add(Cause cause) {

@@ -17,6 +17,16 @@ final class NetworkKinds {
   static final class Ingress implements Strategy {
     @Override
     public KubeObject prepareForCreate(KubeObject ingress) {
+      Checks checks = new Checks();
+      String name = ingress.spec().text("ingressClassName");
+      String annotation = ingress.annotation("kubernetes.io/ingress.class").orElse(name);
+      if (!name.isEmpty() && !annotation.equals(name)) {
+        checks.invalid(
+            "annotations.kubernetes.io/ingress.class",
+            annotation,
+            "must match `ingressClassName` when both are specified");
+      }
+      checks.refuse(ingress);
       return ingress.withStatus(JsonObject.of("loadBalancer", JsonObject.EMPTY));
     }
 
@@ -48,17 +58,6 @@ final class NetworkKinds {
       String name = spec.text("ingressClassName");
       if (!name.isEmpty()) {
         checks.name("spec.ingressClassName", name, Names.subdomain(name));
-      }
-      if (!name.isEmpty()
-          && ingress.resourceVersion().isEmpty()
-          && ingress
-              .annotation("kubernetes.io/ingress.class")
-              .filter(other -> !other.equals(name))
-              .isPresent()) {
-        checks.invalid(
-            "annotations.kubernetes.io/ingress.class",
-            ingress.annotation("kubernetes.io/ingress.class").orElse(""),
-            "must match `ingressClassName` when both are specified");
       }
       return checks.causes();
     }

@@ -19,6 +19,11 @@ final class PodStrategy implements Strategy {
 
   @Override
   public KubeObject prepareForCreate(KubeObject pod) {
+    Checks checks = new Checks();
+    if (!pod.spec().array("ephemeralContainers").isEmpty()) {
+      checks.forbidden("spec.ephemeralContainers", "cannot be set on create");
+    }
+    checks.refuse(pod);
     JsonObject status =
         JsonObject.of("phase", "Pending", "qosClass", PodSpecs.qosClass(pod.spec()));
     if (!pod.spec().array("schedulingGates").isEmpty()) {
@@ -43,9 +48,6 @@ final class PodStrategy implements Strategy {
   public List<Cause> validate(KubeObject pod) {
     Checks checks = new Checks();
     PodSpecs.validate(pod.spec(), "spec", true, Set.of(), checks);
-    if (!pod.spec().array("ephemeralContainers").isEmpty() && pod.resourceVersion().isEmpty()) {
-      checks.forbidden("spec.ephemeralContainers", "cannot be set on create");
-    }
     return checks.causes();
   }
 
