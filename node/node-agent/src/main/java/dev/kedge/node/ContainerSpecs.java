@@ -75,6 +75,14 @@ final class ContainerSpecs {
         "");
   }
 
+  private static Cri.NamespaceOption containerNamespaces(KubeObject pod, String targetId) {
+    Cri.NamespaceOption shared = namespaces(pod);
+    return targetId.isEmpty()
+        ? shared
+        : new Cri.NamespaceOption(
+            shared.network(), Cri.NamespaceMode.TARGET, shared.ipc(), targetId);
+  }
+
   private static @Nullable Long number(JsonObject object, String name) {
     return object.has(name) ? (Long) object.integer(name) : null;
   }
@@ -259,6 +267,7 @@ final class ContainerSpecs {
   /**
    * The configuration of a container.
    *
+   * @param targetId the container whose processes an ephemeral container sees; empty for none
    * @throws Environment.ConfigException when it cannot be configured as the spec wants it
    */
   Cri.ContainerConfig container(
@@ -267,9 +276,14 @@ final class ContainerSpecs {
       int attempt,
       Cri.Image image,
       List<String> podIps,
-      Volumes volumes)
+      Volumes volumes,
+      String targetId)
       throws Environment.ConfigException, IOException, InterruptedException {
     String name = container.text("name");
+    if (!container.array("volumeDevices").isEmpty()) {
+      throw new Environment.ConfigException(
+          "volumeDevices: block volumes are not supported by this node");
+    }
     JsonObject podContext = pod.spec().object("securityContext");
     JsonObject context = container.object("securityContext");
     Map<String, String> variables = new Environment(node, pod, podIps).variables(container);
@@ -343,7 +357,7 @@ final class ContainerSpecs {
             context.strings("capabilities", "add"),
             context.strings("capabilities", "drop"),
             privileged,
-            namespaces(pod),
+            containerNamespaces(pod, targetId),
             selinux(context.has("seLinuxOptions") ? context : podContext),
             imageUser ? (image.uid() == null ? Long.valueOf(0) : image.uid()) : user,
             group,

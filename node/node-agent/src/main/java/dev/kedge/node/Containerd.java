@@ -117,24 +117,20 @@ public final class Containerd implements AutoCloseable {
     Files.createDirectories(configFile().getParent());
     boolean same = Files.exists(configFile()) && Files.readString(configFile()).equals(config);
     Optional<ProcessHandle> running = running(settings);
-    if (running.isPresent() && same && answers()) {
-      process = running.get();
-      LOG.log(Level.DEBUG, "adopted containerd, process {0}", running.get().pid());
-      return;
+    if (running.isPresent() && same) {
+      try {
+        awaitReady(running);
+        process = running.get();
+        LOG.log(Level.DEBUG, "adopted containerd, process {0}", running.get().pid());
+        return;
+      } catch (IOException e) {
+        LOG.log(Level.WARNING, "the running containerd is replaced: {0}", e.getMessage());
+      }
     }
     // Another configuration needs another containerd; containers do not notice.
     running.ifPresent(Containerd::terminate);
     Files.writeString(configFile(), config);
     launch();
-  }
-
-  private boolean answers() {
-    try {
-      cri.version();
-      return true;
-    } catch (CriException e) {
-      return false;
-    }
   }
 
   /** The containerd of these settings, found by its pid file and checked by its command line. */
@@ -219,7 +215,17 @@ public final class Containerd implements AutoCloseable {
         }
       }
     }
-    awaitReady(Optional.ofNullable(process));
+    try {
+      awaitReady(Optional.ofNullable(process));
+    } catch (IOException e) {
+      // A second one could not open the first one's database.
+      ProcessHandle failed = process;
+      if (failed != null) {
+        failed.destroyForcibly();
+        failed.onExit().join();
+      }
+      throw e;
+    }
     LOG.log(
         Level.DEBUG, "containerd answers after {0} ms", (System.nanoTime() - begun) / 1_000_000);
   }
@@ -233,7 +239,10 @@ public final class Containerd implements AutoCloseable {
         cri.version();
         return;
       } catch (CriException e) {
-        if (!e.isUnavailable() || System.nanoTime() > deadline) {
+        // It serves before CRI has read back what runs; then it says so by UNKNOWN.
+        boolean starting =
+            e.isUnavailable() || e.detail().contains("server is not initialized yet");
+        if (!starting || System.nanoTime() > deadline) {
           throw new IOException(
               "the container runtime on "
                   + settings.criSocket()
@@ -285,7 +294,7 @@ public final class Containerd implements AutoCloseable {
       } catch (IOException | RuntimeException e) {
         process = null;
         pause = pause.isZero() ? Duration.ofMillis(200) : pause;
-        LOG.log(Level.ERROR, "containerd cannot be started", e);
+        LOG.log(Level.ERROR, "containerd cannot be started: " + e.getMessage(), e);
       } catch (InterruptedException e) {
         return;
       }

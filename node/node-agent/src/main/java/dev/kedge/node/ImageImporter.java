@@ -123,6 +123,8 @@ public final class ImageImporter implements AutoCloseable {
       readCache();
       pass(false);
       firstPass.countDown();
+      // Those who held back from pulling while files were read may now try.
+      listeners.forEach(Runnable::run);
       while (true) {
         WatchKey key = watch.take();
         do {

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BooleanSupplier;
 
 /**
  * Looks images up and pulls them, each only once at a time however many pods wait for it. Pulls run
@@ -22,13 +23,22 @@ import java.util.concurrent.CompletableFuture;
  */
 final class Images {
   private final CriClient cri;
+  private final BooleanSupplier importing;
   private final Map<String, CompletableFuture<Pulled>> running = new HashMap<>();
 
   /** A finished pull. */
   record Pulled(String imageRef, Duration duration) {}
 
-  Images(CriClient cri) {
+  /**
+   * @param importing whether image files are still being read, among which a missing image may be
+   */
+  Images(CriClient cri, BooleanSupplier importing) {
     this.cri = cri;
+    this.importing = importing;
+  }
+
+  boolean importing() {
+    return importing.getAsBoolean();
   }
 
   Optional<Cri.Image> find(String image) {

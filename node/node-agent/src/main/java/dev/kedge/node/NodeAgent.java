@@ -94,7 +94,9 @@ public final class NodeAgent implements AutoCloseable {
             containerd.cri(),
             new Events(client, "kubelet", settings.nodeName(), clock),
             new Cgroups(settings.cgroupRoot()),
-            new Images(containerd.cri()),
+            new Images(
+                containerd.cri(),
+                () -> importer.map(images -> !images.firstPassDone()).orElse(false)),
             new Machine(settings),
             clock,
             pods::all);

@@ -58,7 +58,8 @@ final class PodStatus {
 
   /** The reported status of a container by name, empty if there is none. */
   static JsonObject containerStatus(KubeObject pod, String name) {
-    for (String list : List.of("containerStatuses", "initContainerStatuses")) {
+    for (String list :
+        List.of("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")) {
       for (JsonObject status : pod.status().objects(list)) {
         if (status.text("name").equals(name)) {
           return status;
@@ -89,11 +90,11 @@ final class PodStatus {
     List<JsonObject> main = new ArrayList<>();
     boolean initialized = initialized(pod, in);
     for (JsonObject container : Pods.initContainers(pod)) {
-      init.add(container(pod, previous, container, in, INITIALIZING, true));
+      init.add(container(pod, previous, container, in, INITIALIZING, "initContainerStatuses"));
     }
     Waiting otherwise = initialized || Pods.initContainers(pod).isEmpty() ? CREATING : INITIALIZING;
     for (JsonObject container : Pods.containers(pod)) {
-      main.add(container(pod, previous, container, in, otherwise, false));
+      main.add(container(pod, previous, container, in, otherwise, "containerStatuses"));
     }
     String phase = phase(pod, in, init, main);
     String before = previous.text("phase");
@@ -139,6 +140,12 @@ final class PodStatus {
     if (!refused) {
       out.put("containerStatuses", main);
     }
+    List<JsonObject> ephemeral = new ArrayList<>();
+    for (JsonObject container : Pods.ephemeralContainers(pod)) {
+      ephemeral.add(
+          container(pod, previous, container, in, CREATING, "ephemeralContainerStatuses"));
+    }
+    out.putNonEmpty("ephemeralContainerStatuses", ephemeral);
     String qos = pod.status().text("qosClass");
     out.put("qosClass", qos.isEmpty() ? Pods.qosClass(pod) : qos);
     return out.build();
@@ -187,13 +194,13 @@ final class PodStatus {
       JsonObject container,
       Inputs in,
       Waiting otherwise,
-      boolean init)
+      String list)
       throws IOException {
+    boolean init = list.equals("initContainerStatuses");
     String name = container.text("name");
     List<ContainerStatus> all = in.containers().getOrDefault(name, List.of());
     JsonObject before = JsonObject.EMPTY;
-    for (JsonObject status :
-        previous.objects(init ? "initContainerStatuses" : "containerStatuses")) {
+    for (JsonObject status : previous.objects(list)) {
       if (status.text("name").equals(name)) {
         before = status;
       }

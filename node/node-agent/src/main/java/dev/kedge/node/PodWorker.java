@@ -8,6 +8,7 @@ import dev.kedge.cri.Cri.ContainerState;
 import dev.kedge.cri.Cri.ContainerStatus;
 import dev.kedge.cri.CriException;
 import dev.kedge.model.ApiException;
+import dev.kedge.model.JsonBoolean;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
@@ -438,10 +439,16 @@ final class PodWorker {
     next = min(next, initialised.next());
     if (initialised.complete()) {
       for (JsonObject container : Pods.containers(pod)) {
-        Step step = step(pod, container, actual, sandbox, ips, waiting, Pods.restartPolicy(pod));
+        Step step = step(pod, container, actual, sandbox, ips, waiting);
         next = min(next, step.next());
         if (step.blocked()) {
           break; // a postStart hook of an earlier container still runs
+        }
+      }
+      for (JsonObject container : Pods.ephemeralContainers(pod)) {
+        // Run once, whatever comes of it.
+        if (actual.newest(container.text("name")).isEmpty()) {
+          next = min(next, start(pod, container, Optional.empty(), sandbox, ips, waiting).next());
         }
       }
     }
@@ -462,17 +469,14 @@ final class PodWorker {
 
   /** Whether no container is to run any more by the pod's restart policy. */
   private static boolean isDone(KubeObject pod, Actual actual) {
-    String policy = Pods.restartPolicy(pod);
-    if (policy.equals("Always")) {
-      return false;
-    }
-    if (policy.equals("Never")) {
+    if (Pods.restartPolicy(pod).equals("Never")) {
       for (JsonObject container : Pods.initContainers(pod)) {
         Optional<ContainerStatus> status = actual.newest(container.text("name"));
         if (!Pods.isSidecar(container)
             && status.isPresent()
             && status.get().state() == ContainerState.EXITED
-            && status.get().exitCode() != 0) {
+            && status.get().exitCode() != 0
+            && !Pods.restarts(pod, container, status.get().exitCode())) {
           return true;
         }
       }
@@ -481,7 +485,7 @@ final class PodWorker {
       Optional<ContainerStatus> status = actual.newest(container.text("name"));
       if (status.isEmpty()
           || status.get().state() != ContainerState.EXITED
-          || policy.equals("OnFailure") && status.get().exitCode() != 0) {
+          || Pods.restarts(pod, container, status.get().exitCode())) {
         return false;
       }
     }
@@ -513,6 +517,26 @@ final class PodWorker {
       LOG.log(Level.WARNING, "pod {0}: no sandbox: {1}", Pods.format(pod), e.detail());
       return false;
     }
+  }
+
+  /** The runtime's name of the pod's RuntimeClass; empty for the default. */
+  private String runtimeHandler(KubeObject pod) {
+    if (pod.spec().get("hostUsers").filter(JsonBoolean.FALSE::equals).isPresent()) {
+      throw new CriException(
+          CriException.Code.UNIMPLEMENTED,
+          "user namespaces (hostUsers: false) are not supported by this node");
+    }
+    String name = pod.spec().text("runtimeClassName");
+    if (name.isEmpty()) {
+      return "";
+    }
+    return node.client()
+        .find(Resources.RUNTIME_CLASSES, "", name)
+        .map(runtimeClass -> runtimeClass.json().text("handler"))
+        .orElseThrow(
+            () ->
+                new CriException(
+                    CriException.Code.NOT_FOUND, "RuntimeClass \"" + name + "\" not found"));
   }
 
   private void stopSandboxes(Actual actual) {
@@ -551,7 +575,7 @@ final class PodWorker {
       Optional<ContainerStatus> current =
           actual.newest(container.text("name")).filter(c -> c.createdAt() >= sandbox.createdAt());
       if (Pods.isSidecar(container)) {
-        Step step = step(pod, container, actual, sandbox, ips, waiting, "Always");
+        Step step = step(pod, container, actual, sandbox, ips, waiting);
         next = min(next, step.next());
         Prober prober = current.map(c -> probers.get(c.id())).orElse(null);
         boolean up =
@@ -572,8 +596,7 @@ final class PodWorker {
           && current.get().exitCode() == 0) {
         continue;
       }
-      String policy = Pods.restartPolicy(pod).equals("Never") ? "Never" : "OnFailure";
-      Step step = step(pod, container, actual, sandbox, ips, waiting, policy);
+      Step step = step(pod, container, actual, sandbox, ips, waiting);
       return new Initialised(false, min(next, step.next()));
     }
     return new Initialised(true, next);
@@ -586,8 +609,7 @@ final class PodWorker {
       Actual actual,
       Cri.SandboxStatus sandbox,
       List<String> ips,
-      Map<String, PodStatus.Waiting> waiting,
-      String policy)
+      Map<String, PodStatus.Waiting> waiting)
       throws IOException, InterruptedException {
     String name = container.text("name");
     Optional<ContainerStatus> newest = actual.newest(name);
@@ -601,13 +623,7 @@ final class PodWorker {
         }
         case CREATED, UNKNOWN -> node.cri().removeContainer(current.id());
         case EXITED -> {
-          boolean again =
-              switch (policy) {
-                case "Always" -> true;
-                case "OnFailure" -> current.exitCode() != 0;
-                default -> false;
-              };
-          if (!again) {
+          if (!Pods.restarts(pod, container, current.exitCode())) {
             return new Step(NEVER, false);
           }
         }
@@ -700,7 +716,8 @@ final class PodWorker {
     }
     Cri.ContainerConfig config;
     try {
-      config = specs.container(pod, container, attempt, found.image(), ips, volumes);
+      config =
+          specs.container(pod, container, attempt, found.image(), ips, volumes, target(container));
     } catch (Environment.ConfigException e) {
       String message = e.getMessage() == null ? "" : e.getMessage();
       waiting.put(name, new PodStatus.Waiting("CreateContainerConfigError", message));
@@ -744,6 +761,22 @@ final class PodWorker {
     }
     hear(pod, observe());
     return new Step(NEVER, false);
+  }
+
+  /** The running container that an ephemeral one is to look into. */
+  private String target(JsonObject container) throws Environment.ConfigException {
+    String name = container.text("targetContainerName");
+    if (name.isEmpty()) {
+      return "";
+    }
+    return observe()
+        .newest(name)
+        .filter(c -> c.state() == ContainerState.RUNNING)
+        .map(ContainerStatus::id)
+        .orElseThrow(
+            () ->
+                new Environment.ConfigException(
+                    "unable to find target container \"" + name + "\""));
   }
 
   private static boolean hadBefore(KubeObject pod, String name) {

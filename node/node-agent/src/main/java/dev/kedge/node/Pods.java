@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import java.util.zip.CRC32;
 
 /** Reads pods: the questions that several parts of the node ask of a pod's spec. */
@@ -28,6 +29,10 @@ final class Pods {
     return pod.spec().objects("initContainers");
   }
 
+  static List<JsonObject> ephemeralContainers(KubeObject pod) {
+    return pod.spec().objects("ephemeralContainers");
+  }
+
   /** Init and ordinary containers, in that order. */
   static List<JsonObject> all(KubeObject pod) {
     List<JsonObject> all = new ArrayList<>(initContainers(pod));
@@ -35,8 +40,11 @@ final class Pods {
     return all;
   }
 
+  /** A container of any kind. */
   static Optional<JsonObject> container(KubeObject pod, String name) {
-    return all(pod).stream().filter(c -> c.text("name").equals(name)).findFirst();
+    return Stream.concat(all(pod).stream(), ephemeralContainers(pod).stream())
+        .filter(c -> c.text("name").equals(name))
+        .findFirst();
   }
 
   /** Whether an init container keeps running beside the ordinary ones. */
@@ -47,6 +55,24 @@ final class Pods {
   static String restartPolicy(KubeObject pod) {
     String policy = pod.spec().text("restartPolicy");
     return policy.isEmpty() ? "Always" : policy;
+  }
+
+  /** Whether a container is to run again after an exit: by its own rules, else by the pod's. */
+  static boolean restarts(KubeObject pod, JsonObject container, int exitCode) {
+    for (JsonObject rule : container.objects("restartPolicyRules")) {
+      JsonObject codes = rule.object("exitCodes");
+      boolean listed =
+          codes.array("values").items().contains(new dev.kedge.model.JsonInteger(exitCode));
+      if (codes.text("operator").equals("NotIn") ? !listed : listed) {
+        return rule.text("action").startsWith("Restart");
+      }
+    }
+    String own = container.text("restartPolicy");
+    return switch (own.isEmpty() ? restartPolicy(pod) : own) {
+      case "Always" -> true;
+      case "OnFailure" -> exitCode != 0;
+      default -> false;
+    };
   }
 
   /** {@code name_namespace(uid)}, as messages name a pod. */

@@ -599,6 +599,43 @@ class PodsTest {
   }
 
   @Test
+  void ephemeralContainersJoinAndContainersHaveRestartRules() throws Exception {
+    create(
+        "joined",
+        "{restartPolicy: Never, terminationGracePeriodSeconds: 0, containers: [{name: main,"
+            + " command: [sleep, '1234']}, {name: ruled, restartPolicy: Never, restartPolicyRules:"
+            + " [{action: Restart, exitCodes: {operator: In, values: [42]}}], command: [sh, -c,"
+            + " 'exit 42']}]}");
+    awaitPod(
+        "joined",
+        p ->
+            p.status().text("phase").equals("Running")
+                && container(p, 1).integer("restartCount") == 1);
+    api.update(
+        Resources.PODS,
+        pod("joined")
+            .withPath(
+                List.of("spec", "ephemeralContainers"),
+                List.of(
+                    JsonObject.of(
+                        "name",
+                        "debug",
+                        "image",
+                        TestNode.BUSYBOX,
+                        "targetContainerName",
+                        "main",
+                        "command",
+                        List.of("ps")))));
+    awaitPod(
+        "joined",
+        p ->
+            p.status().objects("ephemeralContainerStatuses").stream()
+                .anyMatch(c -> c.text("state", "terminated", "reason").equals("Completed")));
+    assertThat(logs("joined", "debug")).contains("sleep 1234");
+    delete("joined");
+  }
+
+  @Test
   void memoryLimitsKillAndDeadlinesEnd() throws Exception {
     create(
         "oom",
