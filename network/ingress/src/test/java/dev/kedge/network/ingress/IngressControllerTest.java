@@ -73,7 +73,7 @@ class IngressControllerTest {
     }
   }
 
-  private static TlsIdentity selfSigned(String name) {
+  static TlsIdentity selfSigned(String name) {
     try {
       KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
       generator.initialize(256);
@@ -331,12 +331,17 @@ class IngressControllerTest {
   }
 
   private X509Certificate shown(String name) throws Exception {
-    try (Socket plain = new Socket("127.0.0.1", controller.httpsPort());
+    return shown(controller.httpsPort(), name);
+  }
+
+  /** The certificate that a port shows to who asks for a name. */
+  static X509Certificate shown(int port, String name) throws Exception {
+    try (Socket plain = new Socket("127.0.0.1", port);
         SSLSocket socket =
             (SSLSocket)
                 ClientTls.trustingAnyone(Optional.empty())
                     .getSocketFactory()
-                    .createSocket(plain, name, controller.httpsPort(), true)) {
+                    .createSocket(plain, name, port, true)) {
       var parameters = socket.getSSLParameters();
       parameters.setServerNames(List.of(new SNIHostName(name)));
       socket.setSSLParameters(parameters);
