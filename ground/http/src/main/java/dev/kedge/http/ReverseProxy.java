@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -173,7 +174,7 @@ public final class ReverseProxy implements AutoCloseable {
     } catch (java.util.concurrent.CancellationException e) {
       throw new IOException("the client went away", e);
     } catch (java.util.concurrent.ExecutionException e) {
-      Throwable cause = e.getCause();
+      Throwable cause = Objects.requireNonNull(e.getCause());
       if (cause instanceof ConnectException
           || cause instanceof java.net.http.HttpConnectTimeoutException) {
         throw new UnreachableException(target, cause);

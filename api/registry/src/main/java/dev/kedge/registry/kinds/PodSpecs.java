@@ -447,7 +447,7 @@ final class PodSpecs {
         "File");
     ports(container.objects("ports"), field + ".ports", checks);
     environment(container, field, checks);
-    mounts(container, field, spec, volumes, checks);
+    mounts(container, field, volumes, checks);
     resources(container.object("resources"), field + ".resources", checks);
     security(container.object("securityContext"), field + ".securityContext", checks);
     boolean restartable = container.text("restartPolicy").equals("Always");
@@ -627,7 +627,7 @@ final class PodSpecs {
   }
 
   private static void mounts(
-      JsonObject container, String field, JsonObject spec, Set<String> volumes, Checks checks) {
+      JsonObject container, String field, Set<String> volumes, Checks checks) {
     Set<String> paths = new HashSet<>();
     List<JsonObject> mounts = container.objects("volumeMounts");
     for (int i = 0; i < mounts.size(); i++) {
