@@ -36,6 +36,8 @@ public final class ControllerSet implements AutoCloseable {
             CronJobController.create(context, recorders),
             EndpointsController.create(context),
             EndpointSliceController.create(context),
+            VolumeController.create(context, recorders),
+            EphemeralVolumeController.create(context),
             NodeLifecycleController.create(context, recorders),
             NodeCidrController.create(context, recorders),
             PodGarbageController.create(context),
