@@ -2,6 +2,7 @@ package dev.kedge.controllers;
 
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Controllers;
+import java.util.ArrayList;
 import java.util.List;
 
 /** All controllers of the control plane, one line each. */
@@ -21,7 +22,8 @@ public final class ControllerSet implements AutoCloseable {
   public static ControllerSet all(ControllerContext context) {
     Recorders recorders = new Recorders(context);
     GarbageCollector garbageCollector = new GarbageCollector(context);
-    return new ControllerSet(
+    List<Controller> all = new ArrayList<>();
+    all.addAll(
         List.of(
             SystemObjectsController.create(context),
             NamespaceController.create(context),
@@ -41,9 +43,13 @@ public final class ControllerSet implements AutoCloseable {
             NodeLifecycleController.create(context, recorders),
             NodeCidrController.create(context, recorders),
             PodGarbageController.create(context),
-            garbageCollector.controller()),
-        recorders,
-        garbageCollector);
+            DisruptionController.create(context, recorders),
+            ResourceQuotaController.create(context),
+            AutoscalerController.create(context, recorders),
+            CertificateController.create(context),
+            garbageCollector.controller()));
+    all.addAll(LegacyTokenController.create(context)); // where there is a key to sign with
+    return new ControllerSet(all, recorders, garbageCollector);
   }
 
   /** Starts all; each begins to work as soon as what it reads is synced. Returns at once. */

@@ -1,0 +1,196 @@
+package dev.kedge.controllers;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.kedge.client.KubeClient.Patch;
+import dev.kedge.model.JsonObject;
+import dev.kedge.model.KubeObject;
+import dev.kedge.model.Resources;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class PolicyTest {
+  private TestCluster cluster;
+
+  @BeforeEach
+  void start() {
+    cluster = new TestCluster();
+    cluster.node("node-1");
+  }
+
+  @AfterEach
+  void stop() {
+    cluster.close();
+  }
+
+  @Test
+  void aQuotaCountsWhatIsThere() {
+    cluster.create(
+        """
+        kind: ResourceQuota
+        metadata: {name: q, namespace: default}
+        spec: {hard: {pods: "5", requests.cpu: "2", requests.memory: 1Gi, services: "3"}}
+        """);
+    pod("a", "requests: {cpu: 250m, memory: 64Mi}");
+    pod("b", "requests: {cpu: 250m, memory: 64Mi}");
+    cluster.awaitPresent(
+        Resources.RESOURCE_QUOTAS,
+        "default",
+        "q",
+        quota ->
+            quota
+                .status()
+                .map("used")
+                .equals(
+                    Map.of(
+                        "pods", "2",
+                        "requests.cpu", "500m",
+                        "requests.memory", "128Mi",
+                        "services", "1")));
+  }
+
+  @Test
+  void aBudgetAllowsWhatItCanSpare() {
+    cluster.create(
+        """
+        apiVersion: policy/v1
+        kind: PodDisruptionBudget
+        metadata: {name: b, namespace: default}
+        spec: {minAvailable: 1, selector: {matchLabels: {app: x}}}
+        """);
+    pod("a", "{}");
+    pod("b", "{}");
+    KubeObject budget =
+        cluster.awaitPresent(
+            Resources.POD_DISRUPTION_BUDGETS,
+            "default",
+            "b",
+            b -> b.status().integer("disruptionsAllowed") == 1);
+    assertThat(budget.status().integer("currentHealthy")).isEqualTo(2);
+    assertThat(Conditions.isTrue(budget.status(), "DisruptionAllowed")).isTrue();
+  }
+
+  @Test
+  void aTokenSecretIsFilled() {
+    cluster.create(
+        """
+        kind: Secret
+        type: kubernetes.io/service-account-token
+        metadata: {name: t, namespace: default, annotations: {kubernetes.io/service-account.name: default}}
+        """);
+    KubeObject secret =
+        cluster.awaitPresent(
+            Resources.SECRETS, "default", "t", s -> s.json().object("data").has("token"));
+    assertThat(
+            new String(
+                Base64.getDecoder().decode(secret.json().text("data", "token")),
+                StandardCharsets.UTF_8))
+        .isEqualTo("default/t");
+  }
+
+  @Test
+  void podsLeaveANodeThatTheyDoNotTolerate() {
+    pod("a", "{}");
+    cluster.awaitPresent(Resources.PODS, "default", "a", PodState::ready);
+    cluster.client.patch(
+        Resources.NODES,
+        "",
+        "node-1",
+        Patch.merge(
+            JsonObject.of(
+                "spec",
+                JsonObject.of(
+                    "taints", List.of(JsonObject.of("key", "out", "effect", "NoExecute"))))));
+    cluster.awaitGone(Resources.PODS, "default", "a");
+    cluster.awaitEvent("a", "TaintManagerEviction", "Marking for deletion Pod default/a");
+  }
+
+  @Test
+  void anImportantPodTakesTheRoomOfAnUnimportantOne() {
+    cluster.create(
+        """
+        apiVersion: scheduling.k8s.io/v1
+        kind: PriorityClass
+        metadata: {name: high}
+        value: 1000
+        """);
+    pod("low", "requests: {cpu: \"3\"}");
+    cluster.awaitPresent(Resources.PODS, "default", "low", PodState::ready);
+    cluster.create(
+        """
+        kind: Pod
+        metadata: {name: high, namespace: default}
+        spec:
+          priorityClassName: high
+          containers: [{name: c, image: i, resources: {requests: {cpu: "2"}}}]
+        """);
+    cluster.awaitGone(Resources.PODS, "default", "low");
+    cluster.awaitPresent(Resources.PODS, "default", "high", PodState::ready);
+  }
+
+  @Test
+  void aClaimWaitsForItsPodAndGetsTheNodeOfItsPod() {
+    cluster.awaitPresent(Resources.STORAGE_CLASSES, "", "local-path", _ -> true);
+    cluster.create(
+        """
+        kind: PersistentVolumeClaim
+        metadata: {name: data, namespace: default}
+        spec: {accessModes: [ReadWriteOnce], storageClassName: local-path, resources: {requests: {storage: 1Gi}}}
+        """);
+    cluster.awaitEvent(
+        "data", "WaitForFirstConsumer", "waiting for first consumer to be created before binding");
+    cluster.create(
+        """
+        kind: Pod
+        metadata: {name: p, namespace: default}
+        spec:
+          containers: [{name: c, image: i}]
+          volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]
+        """);
+    KubeObject claim =
+        cluster.awaitPresent(
+            Resources.PERSISTENT_VOLUME_CLAIMS,
+            "default",
+            "data",
+            c ->
+                c.annotation("volume.kubernetes.io/selected-node").isPresent()
+                    && c.annotation("volume.kubernetes.io/storage-provisioner").isPresent());
+    // Here the test plays the provisioner.
+    cluster.create(
+        """
+        kind: PersistentVolume
+        metadata: {name: pvc-1, annotations: {pv.kubernetes.io/provisioned-by: rancher.io/local-path}}
+        spec:
+          capacity: {storage: 1Gi}
+          accessModes: [ReadWriteOnce]
+          storageClassName: local-path
+          persistentVolumeReclaimPolicy: Delete
+          hostPath: {path: /tmp/x}
+          claimRef: {apiVersion: v1, kind: PersistentVolumeClaim, namespace: default, name: data, uid: "%s"}
+        """
+            .formatted(claim.uid()));
+    cluster.awaitPresent(Resources.PODS, "default", "p", PodState::ready);
+    cluster.awaitPresent(
+        Resources.PERSISTENT_VOLUME_CLAIMS,
+        "default",
+        "data",
+        c -> c.status().text("phase").equals("Bound"));
+  }
+
+  private void pod(String name, String resources) {
+    cluster.create(
+        """
+        kind: Pod
+        metadata: {name: %s, namespace: default, labels: {app: x}}
+        spec: {containers: [{name: c, image: i, resources: {%s}}]}
+        """
+            .formatted(name, resources.equals("{}") ? "" : resources));
+  }
+}
