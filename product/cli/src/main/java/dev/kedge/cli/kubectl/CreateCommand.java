@@ -296,9 +296,7 @@ final class CreateCommand {
                             ApplyCommand.validation(session)),
                     object);
       } catch (ApiException e) {
-        throw item.source().isEmpty()
-            ? new ApiException(failed(e, item), e)
-            : ApplyCommand.sourced(e, "creating", item);
+        throw ApplyCommand.sourced(e, "creating", item);
       }
     }
     Item named =
@@ -309,21 +307,6 @@ final class CreateCommand {
             object,
             item.source());
     output.done(named, result, "created");
-  }
-
-  private static dev.kedge.model.Status failed(ApiException e, Item item) {
-    dev.kedge.model.Status status = e.status();
-    if (status.reason().equals("Invalid")) {
-      return status;
-    }
-    return new dev.kedge.model.Status(
-        status.code(),
-        status.reason(),
-        "failed to create "
-            + item.served().type().kind().toLowerCase(java.util.Locale.ROOT)
-            + ": "
-            + status.message(),
-        status.details());
   }
 
   private static int files(Session session) {

@@ -88,10 +88,16 @@ final class Describer {
       return;
     }
     for (Map.Entry<String, String> entry : new TreeMap<>(map).entrySet()) {
-      String value = entry.getValue().strip();
-      if (value.contains("\n") || value.length() > 140) {
-        value = value.replace("\n", " ");
-        value = value.length() > 140 ? value.substring(0, 140) + "..." : value;
+      String value = entry.getValue();
+      boolean longer = value.length() + entry.getKey().length() + 2 > 140 || value.contains("\n");
+      if (separator.equals(": ") && longer) {
+        out.append(head).append("\t").append(entry.getKey()).append(":\n");
+        head = "  ".repeat(level);
+        for (String line : value.replaceFirst("\n$", "").split("\n", -1)) {
+          String shown = line.length() > 138 ? line.substring(0, 138) + "..." : line;
+          out.append(head).append("\t  ").append(shown).append("\n");
+        }
+        continue;
       }
       out.append(head)
           .append("\t")

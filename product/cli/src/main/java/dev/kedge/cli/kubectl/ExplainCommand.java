@@ -81,7 +81,7 @@ final class ExplainCommand {
       if (i == path.size() - 1) {
         out.append("FIELD: ").append(path.get(i)).append(" <").append(type(next)).append(">\n");
         values(next, "");
-        out.append("\n");
+        out.append("\n\n");
       }
       description = next.text("description");
       field = next;
@@ -92,7 +92,7 @@ final class ExplainCommand {
         && !resolved.text("description").isEmpty()
         && !resolved.text("description").equals(description)) {
       description =
-          description + (description.isEmpty() ? "" : "\n\n") + resolved.text("description");
+          description + (description.isEmpty() ? "" : "\n") + resolved.text("description");
     }
     wrapped(description.isEmpty() ? "<empty>" : description, "    ");
     out.append("    \n");
@@ -118,8 +118,8 @@ final class ExplainCommand {
                   .append(required.contains(name) ? " -required-" : "")
                   .append("\n");
               if (recursive) {
-                String reference = reference(field);
-                if (!above.contains(reference)) {
+                String reference = innermost(field);
+                if (reference.isEmpty() || !above.contains(reference)) {
                   above.addLast(reference);
                   fields(resolved(field), indent + "  ", true, above);
                   above.removeLast();
@@ -158,6 +158,16 @@ final class ExplainCommand {
               .orElse("");
     }
     return reference.substring(reference.lastIndexOf('/') + 1);
+  }
+
+  /** The definition behind lists and maps, empty for inline schemas. */
+  private static String innermost(JsonObject field) {
+    if (field.has("items")) {
+      return innermost(field.object("items"));
+    }
+    return field.object("additionalProperties").isEmpty()
+        ? reference(field)
+        : innermost(field.object("additionalProperties"));
   }
 
   /** The object behind references, lists and maps. */

@@ -151,7 +151,11 @@ final class KubeConfig {
       String basic,
       String namespace) {}
 
-  /** Resolves a context with the flags that override its parts; empty texts override nothing. */
+  /**
+   * Resolves a context with the flags that override its parts; empty texts override nothing. A
+   * token given by flag goes before the context's certificate, which the server would look at
+   * first.
+   */
   Target target(
       String context,
       String cluster,
@@ -215,9 +219,11 @@ final class KubeConfig {
             : file(Path.of("."), authorityFile),
         insecure || clusterFound.json().flag("insecure-skip-tls-verify"),
         clientCertificateFile.isEmpty()
-            ? data(userFound, "client-certificate")
+            ? token.isEmpty() ? data(userFound, "client-certificate") : ""
             : file(Path.of("."), clientCertificateFile),
-        clientKeyFile.isEmpty() ? data(userFound, "client-key") : file(Path.of("."), clientKeyFile),
+        clientKeyFile.isEmpty()
+            ? token.isEmpty() ? data(userFound, "client-key") : ""
+            : file(Path.of("."), clientKeyFile),
         bearer,
         name.isEmpty() ? "" : name + ":" + userFound.json().text("password"),
         inContext.text("namespace"));
