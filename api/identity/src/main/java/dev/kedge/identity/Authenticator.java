@@ -44,7 +44,7 @@ public final class Authenticator {
   private final Clock clock;
   // Chains are checked once; what is kept is which authority they come from. Validity times are
   // looked at on every request.
-  private final Map<X509Certificate, Origin> origins = new ConcurrentHashMap<>();
+  private final Map<X509Certificate, Known> certificates = new ConcurrentHashMap<>();
 
   private enum Origin {
     CLIENT,
@@ -52,6 +52,9 @@ public final class Authenticator {
     BOTH,
     NEITHER
   }
+
+  /** Where a certificate comes from, and whom it stands for if clients' authorities issued it. */
+  private record Known(Origin origin, User user) {}
 
   /** What is known of a request before anything about it is believed. */
   public interface Credentials {
@@ -109,7 +112,8 @@ public final class Authenticator {
     List<X509Certificate> chain = credentials.peerCertificates();
     List<String> faults = new ArrayList<>();
     if (!chain.isEmpty()) {
-      Origin origin = origin(chain);
+      Known known = known(chain);
+      Origin origin = known.origin();
       if (origin == Origin.PROXY || origin == Origin.BOTH) {
         User user = fromHeaders(chain.getFirst(), credentials);
         if (user != null) {
@@ -118,11 +122,9 @@ public final class Authenticator {
       }
       if (origin == Origin.CLIENT || origin == Origin.BOTH) {
         if (alive(chain.getFirst())) {
-          Map.Entry<String, Set<String>> subject =
-              CertificateAuthority.userAndGroups(chain.getFirst());
-          if (!subject.getKey().isEmpty()) {
-            return authenticated(
-                new User(subject.getKey(), "", List.copyOf(subject.getValue()), Map.of()));
+          User user = known.user();
+          if (!user.name().isEmpty()) {
+            return user;
           }
         }
         faults.add("x509: certificate has expired or is not yet valid");
@@ -213,8 +215,7 @@ public final class Authenticator {
     if (names.isEmpty() || names.getFirst().isEmpty() || !alive(proxy)) {
       return null;
     }
-    if (!proxyNames.isEmpty()
-        && !proxyNames.contains(CertificateAuthority.userAndGroups(proxy).getKey())) {
+    if (!proxyNames.isEmpty() && !proxyNames.contains(Subject.of(proxy).user())) {
       return null;
     }
     Map<String, List<String>> extra = new LinkedHashMap<>();
@@ -258,8 +259,8 @@ public final class Authenticator {
     return !now.before(certificate.getNotBefore()) && !now.after(certificate.getNotAfter());
   }
 
-  private Origin origin(List<X509Certificate> chain) {
-    Origin known = origins.get(chain.getFirst());
+  private Known known(List<X509Certificate> chain) {
+    Known known = certificates.get(chain.getFirst());
     if (known != null) {
       return known;
     }
@@ -269,11 +270,15 @@ public final class Authenticator {
         client && proxy
             ? Origin.BOTH
             : client ? Origin.CLIENT : proxy ? Origin.PROXY : Origin.NEITHER;
-    if (origins.size() >= MOST_CACHED) {
-      origins.clear();
+    Subject subject = Subject.of(chain.getFirst());
+    User user =
+        authenticated(new User(subject.user(), "", List.copyOf(subject.groups()), Map.of()));
+    known = new Known(origin, user);
+    if (certificates.size() >= MOST_CACHED) {
+      certificates.clear();
     }
-    origins.put(chain.getFirst(), origin);
-    return origin;
+    certificates.put(chain.getFirst(), known);
+    return known;
   }
 
   private static boolean signedBy(List<X509Certificate> chain, List<X509Certificate> authorities) {

@@ -128,8 +128,8 @@ public final class ClusterCertificates {
         name,
         client,
         held -> {
-          Map.Entry<String, Set<String>> subject = CertificateAuthority.userAndGroups(held);
-          return subject.getKey().equals(user) && subject.getValue().equals(wanted);
+          Subject subject = Subject.of(held);
+          return subject.user().equals(user) && subject.groups().equals(wanted);
         },
         () -> client.issueClient(user, List.of(groups)));
   }
@@ -139,7 +139,7 @@ public final class ClusterCertificates {
     return leaf(
         name,
         requestHeader,
-        held -> CertificateAuthority.userAndGroups(held).getKey().equals(user),
+        held -> Subject.of(held).user().equals(user),
         () -> requestHeader.issueClient(user, List.of()));
   }
 
@@ -221,7 +221,9 @@ public final class ClusterCertificates {
         return null;
       }
       Credential credential = new Credential(chain, Pem.readPrivateKey(read(key)));
-      credential.leaf().verify(issuer.certificate().getPublicKey());
+      if (!issuer.issued(credential.leaf())) {
+        throw new GeneralSecurityException("it is of another authority");
+      }
       boolean fresh = credential.renewAt().isAfter(clock.instant());
       return fresh && fits.test(credential.leaf()) ? credential : null;
     } catch (GeneralSecurityException e) {
