@@ -219,7 +219,12 @@ final class JettyExchange implements Exchange {
     answered = true;
     response.setStatus(status);
     for (Headers.Header header : headers.all()) {
-      response.getHeaders().add(header.name(), header.value());
+      if (header.name().equalsIgnoreCase("Date")) {
+        // The library has set its own; a proxy passes the origin's.
+        response.getHeaders().put(HttpHeader.DATE, header.value());
+      } else {
+        response.getHeaders().add(header.name(), header.value());
+      }
     }
   }
 

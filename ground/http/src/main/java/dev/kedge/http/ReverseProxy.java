@@ -139,9 +139,14 @@ public final class ReverseProxy implements AutoCloseable {
     List<Headers.Header> kept = new ArrayList<>();
     for (Headers.Header header : headers.all()) {
       String name = header.name().toLowerCase(Locale.ROOT);
-      if (!HOP_BY_HOP.contains(name) && !named.contains(name)) {
+      if (!HOP_BY_HOP.contains(name) && !named.contains(name) && !name.equals("cookie")) {
         kept.add(header);
       }
+    }
+    // HTTP/2 clients may send a cookie in crumbs; HTTP/1.1 knows one line only (RFC 9113, 8.2.3).
+    List<String> cookies = headers.values("Cookie");
+    if (!cookies.isEmpty()) {
+      kept.add(new Headers.Header("Cookie", String.join("; ", cookies)));
     }
     return new Headers(kept);
   }
@@ -151,15 +156,8 @@ public final class ReverseProxy implements AutoCloseable {
   }
 
   private void ordinary(Exchange exchange, URI target, Headers headers) throws IOException {
-    HttpRequest.Builder request =
-        HttpRequest.newBuilder(target).method(exchange.method(), publisher(exchange));
-    for (Headers.Header header : endToEnd(headers).all()) {
-      String name = header.name().toLowerCase(Locale.ROOT);
-      if (!OWN.contains(name) || name.equals("host")) {
-        request.header(header.name(), header.value());
-      }
-    }
-    var pending = client.sendAsync(request.build(), BodyHandlers.ofInputStream());
+    HttpRequest request = request(exchange, target, headers);
+    var pending = client.sendAsync(request, BodyHandlers.ofInputStream());
     boolean http2 = exchange.protocol().startsWith("HTTP/2");
     if (http2) {
       exchange.onGone(() -> pending.cancel(true));
@@ -234,6 +232,22 @@ public final class ReverseProxy implements AutoCloseable {
       if (body.available() == 0) {
         out.flush();
       }
+    }
+  }
+
+  private static HttpRequest request(Exchange exchange, URI target, Headers headers) {
+    try {
+      HttpRequest.Builder request =
+          HttpRequest.newBuilder(target).method(exchange.method(), publisher(exchange));
+      for (Headers.Header header : endToEnd(headers).all()) {
+        String name = header.name().toLowerCase(Locale.ROOT);
+        if (!OWN.contains(name) || name.equals("host")) {
+          request.header(header.name(), header.value());
+        }
+      }
+      return request.build();
+    } catch (IllegalArgumentException e) {
+      throw new MalformedRequestException("cannot be forwarded: " + e.getMessage(), e);
     }
   }
 

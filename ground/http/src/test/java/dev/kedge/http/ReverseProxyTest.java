@@ -97,6 +97,9 @@ class ReverseProxyTest {
           }
         }
       }
+      case "/cookies" ->
+          exchange.respond(
+              200, Headers.NONE, exchange.headers().values("Cookie").toString().getBytes(UTF_8));
       case "/nothing" -> exchange.respond(304, Headers.of("ETag", "x"), new byte[0]);
       default -> exchange.respond(404, Headers.NONE, "no such page".getBytes(UTF_8));
     }
@@ -135,6 +138,16 @@ class ReverseProxyTest {
     HttpResponse<String> unchanged = client.send(to("/nothing").build(), BodyHandlers.ofString());
     assertThat(unchanged.statusCode()).isEqualTo(304);
     assertThat(unchanged.headers().firstValue("etag")).contains("x");
+    assertThat(missing.headers().allValues("date")).hasSize(1);
+    HttpResponse<String> missingHead =
+        client.send(to("/x").HEAD().build(), BodyHandlers.ofString());
+    assertThat(missingHead.statusCode()).isEqualTo(404);
+    assertThat(missingHead.headers().firstValue("content-length")).contains("12");
+    HttpResponse<String> cookies =
+        client.send(
+            to("/cookies").header("Cookie", "a=1").header("Cookie", "b=2").build(),
+            BodyHandlers.ofString());
+    assertThat(cookies.body()).isEqualTo("[a=1; b=2]");
     HttpResponse<String> head =
         client.send(to("/echo%2Fpath").HEAD().build(), BodyHandlers.ofString());
     assertThat(head.statusCode()).isEqualTo(201);

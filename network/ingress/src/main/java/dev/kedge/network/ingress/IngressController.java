@@ -184,6 +184,10 @@ public final class IngressController implements AutoCloseable {
       text(exchange, 503, "no available server\n");
       return;
     }
+    if (!exchange.path().isEmpty() && !exchange.path().startsWith("/")) {
+      text(exchange, 400, "400 bad request\n");
+      return;
+    }
     Optional<Route> route = snapshot.routes().find(exchange.host(), exchange.path());
     if (route.isEmpty() || backends == null) {
       text(exchange, 404, "404 page not found\n");
@@ -224,7 +228,11 @@ public final class IngressController implements AutoCloseable {
       return URI.create(text);
     } catch (IllegalArgumentException e) {
       // Browsers and older programs send characters that a URI must escape.
-      return URI.create(escaped(text));
+      try {
+        return URI.create(escaped(text));
+      } catch (IllegalArgumentException again) {
+        throw new IOException("no URL: " + text, again);
+      }
     }
   }
 
