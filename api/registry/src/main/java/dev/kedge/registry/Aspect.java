@@ -4,6 +4,7 @@ import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
+import dev.kedge.model.Status.Cause;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -119,6 +120,38 @@ enum Aspect {
       case FINALIZE, EPHEMERAL_CONTAINERS, RESIZE -> List.of(List.of("status"));
       case BINDING -> List.of();
     };
+  }
+
+  /** Whether a write of this part is judged by the kind's rules for whole objects. */
+  boolean validated() {
+    return switch (this) {
+      case MAIN, EPHEMERAL_CONTAINERS, RESIZE -> true;
+      case STATUS, APPROVAL, FINALIZE, BINDING -> false;
+    };
+  }
+
+  /** Faults of a change of this part. */
+  List<Cause> validate(KubeObject object, KubeObject old) {
+    if (this != EPHEMERAL_CONTAINERS) {
+      return List.of();
+    }
+    List<Cause> causes = new ArrayList<>();
+    List<JsonObject> now = object.spec().objects("ephemeralContainers");
+    for (JsonObject container : old.spec().objects("ephemeralContainers")) {
+      String name = container.text("name");
+      boolean there = now.stream().anyMatch(other -> other.text("name").equals(name));
+      if (!now.contains(container)) {
+        causes.add(
+            new Cause(
+                "FieldValueForbidden",
+                "Forbidden: existing ephemeral containers \""
+                    + name
+                    + "\" may not be "
+                    + (there ? "changed" : "removed"),
+                "spec.ephemeralContainers"));
+      }
+    }
+    return causes;
   }
 
   private static KubeObject keep(KubeObject object, KubeObject from, String field) {

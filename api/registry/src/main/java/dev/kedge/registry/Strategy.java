@@ -39,7 +39,7 @@ public interface Strategy {
     return object;
   }
 
-  /** Every fault of a new object beyond its schema. */
+  /** Every fault of an object, new or changed, beyond its schema. */
   default List<Cause> validate(KubeObject object) {
     return List.of();
   }

@@ -385,7 +385,8 @@ final class Writes {
       }
       List<Cause> causes = new ArrayList<>(MetadataRules.validateUpdate(kind, stored, oldStored));
       causes.addAll(Documents.validateUpdate(served.info(), stored, oldStored));
-      if (change.aspect() == Aspect.MAIN) {
+      causes.addAll(change.aspect().validate(stored, oldStored));
+      if (change.aspect().validated()) {
         causes.addAll(kind.strategy().validate(stored));
       }
       if (causes.isEmpty() && change.aspect() == Aspect.MAIN) {

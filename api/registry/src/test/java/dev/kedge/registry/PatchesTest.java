@@ -1,11 +1,13 @@
 package dev.kedge.registry;
 
 import static dev.kedge.registry.Cluster.CONFIG_MAPS;
+import static dev.kedge.registry.Cluster.object;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.kedge.model.ApiException;
 import dev.kedge.model.Json;
+import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
 import dev.kedge.registry.Registry.PatchType;
@@ -186,5 +188,66 @@ class PatchesTest {
     assertThat(
             cluster.get(Resources.DEPLOYMENTS, "default", "web").json().integer("spec", "replicas"))
         .isEqualTo(4);
+  }
+
+  @Test
+  void applyingTheSameAgainWritesNothing() {
+    String config =
+        Json.write(
+            object(DEPLOYMENT)
+                .json()
+                .withPath(List.of("spec", "strategy"), JsonObject.of("type", "Recreate")));
+    cluster.patch(Resources.DEPLOYMENTS, "default", "web", "", PatchType.APPLY, config, "kubectl");
+    KubeObject live = cluster.get(Resources.DEPLOYMENTS, "default", "web");
+    assertThat(live.spec().integer("revisionHistoryLimit")).isEqualTo(10);
+    cluster.update(live.withStatus(JsonObject.of("replicas", 2)), "status");
+    long before = cluster.store.currentRevision();
+    cluster.patch(Resources.DEPLOYMENTS, "default", "web", "", PatchType.APPLY, config, "kubectl");
+    assertThat(cluster.store.currentRevision()).isEqualTo(before);
+    KubeObject status =
+        cluster.patch(
+            Resources.DEPLOYMENTS,
+            "default",
+            "web",
+            "status",
+            PatchType.APPLY,
+            """
+            {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web"},"status":{"readyReplicas":1}}
+            """,
+            "reporter");
+    assertThat(status.status().integer("readyReplicas")).isEqualTo(1);
+    assertThat(status.spec()).isEqualTo(live.spec());
+  }
+
+  @Test
+  void podsGetEphemeralContainersOnlyInAddition() {
+    cluster.create(
+        "{kind: Pod, metadata: {name: p, namespace: default}, spec: {containers: [{name: a, image:"
+            + " b}]}}");
+    String first = "{\"name\":\"debug\",\"image\":\"busybox\"}";
+    KubeObject patched = ephemeral("[" + first + "]");
+    assertThat(patched.spec().objects("ephemeralContainers"))
+        .singleElement()
+        .satisfies(
+            container -> assertThat(container.text("terminationMessagePolicy")).isEqualTo("File"));
+    assertThatThrownBy(
+            () ->
+                cluster.update(
+                    patched.with("spec", patched.spec().without("ephemeralContainers")),
+                    "ephemeralcontainers"))
+        .hasMessage(
+            "Pod \"p\" is invalid: spec.ephemeralContainers: Forbidden: existing ephemeral"
+                + " containers \"debug\" may not be removed");
+  }
+
+  private KubeObject ephemeral(String containers) {
+    return cluster.patch(
+        Resources.PODS,
+        "default",
+        "p",
+        "ephemeralcontainers",
+        PatchType.STRATEGIC,
+        "{\"spec\":{\"ephemeralContainers\":" + containers + "}}",
+        "kubectl");
   }
 }
