@@ -75,6 +75,15 @@ class KindsTest {
             """);
     assertThat(claim.status().text("phase")).isEqualTo("Pending");
     assertThat(claim.finalizers()).containsExactly("kubernetes.io/pvc-protection");
+    assertThatThrownBy(
+            () ->
+                cluster.patch(
+                    Resources.PERSISTENT_VOLUME_CLAIMS,
+                    "default",
+                    "c",
+                    PatchType.MERGE,
+                    "{\"spec\":{\"resources\":{\"requests\":{\"storage\":\"2Gi\"}}}}"))
+        .isInstanceOf(ApiException.class);
     assertThat(cluster.delete(Resources.PERSISTENT_VOLUME_CLAIMS, "default", "c").finished())
         .isFalse();
   }

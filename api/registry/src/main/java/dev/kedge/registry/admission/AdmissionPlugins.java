@@ -27,6 +27,7 @@ public final class AdmissionPlugins {
         DefaultClasses.storage(),
         DefaultClasses.ingress(),
         new StorageProtection(),
+        new ClaimResize(),
         new CertificateRequests(authorizer),
         new RbacEscalation(authorizer, rbac),
         new PodSecurity(),

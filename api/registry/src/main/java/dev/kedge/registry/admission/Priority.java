@@ -1,10 +1,12 @@
 package dev.kedge.registry.admission;
 
 import dev.kedge.model.JsonObject;
+import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
 import dev.kedge.registry.AdmissionPlugin;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -21,6 +23,9 @@ final class Priority implements AdmissionPlugin {
 
   @Override
   public KubeObject mutate(Review review, KubeObject pod) {
+    if (review.operation() == Operation.UPDATE && review.on(Resources.PODS)) {
+      return kept(pod, review.old());
+    }
     if (!review.creating(Resources.PODS)) {
       return pod;
     }
@@ -66,6 +71,18 @@ final class Priority implements AdmissionPlugin {
       spec = spec.with("priorityClassName", name);
     }
     return pod.with("spec", spec.with("priority", priority).with("preemptionPolicy", preemption));
+  }
+
+  /** An update that leaves out what creation filled in does not take it away. */
+  private static KubeObject kept(KubeObject pod, KubeObject old) {
+    JsonObject spec = pod.spec();
+    for (String field : List.of("priority", "preemptionPolicy")) {
+      Optional<JsonValue> before = old.spec().get(field);
+      if (!spec.has(field) && before.isPresent()) {
+        spec = spec.with(field, before.get());
+      }
+    }
+    return pod.with("spec", spec);
   }
 
   private static String preemption(KubeObject priorityClass) {
