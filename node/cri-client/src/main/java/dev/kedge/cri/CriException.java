@@ -84,8 +84,12 @@ public final class CriException extends RuntimeException {
     return code == Code.UNIMPLEMENTED;
   }
 
-  /** Whether the runtime could not be reached, or went away during the call. */
+  /**
+   * Whether the runtime could not be reached, went away during the call, or is still starting
+   * (which containerd says with the code UNKNOWN).
+   */
   public boolean isUnavailable() {
-    return code == Code.UNAVAILABLE;
+    return code == Code.UNAVAILABLE
+        || code == Code.UNKNOWN && detail.contains("server is not initialized yet");
   }
 }

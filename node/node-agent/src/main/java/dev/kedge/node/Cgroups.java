@@ -199,10 +199,37 @@ final class Cgroups {
     return uids;
   }
 
-  /** Removes everything, after all pods have gone. */
-  void removeAll() throws IOException {
+  /** Removes all cgroups in which nothing runs; what still runs below is somebody else's. */
+  void removeEmpty() throws IOException {
     for (Path hierarchy : hierarchies) {
-      remove(hierarchy.resolve(prefix.substring(1)));
+      removeEmptyTree(hierarchy.resolve(prefix.substring(1)));
+    }
+  }
+
+  /** Removes a pod's cgroups unless something runs in them. */
+  void removePodIfEmpty(String uid) throws IOException {
+    for (String qosClass : List.of("Guaranteed", "Burstable", "BestEffort")) {
+      for (Path hierarchy : hierarchies) {
+        removeEmptyTree(hierarchy.resolve(podPath(qosClass, uid).substring(1)));
+      }
+    }
+  }
+
+  private static void removeEmptyTree(Path cgroup) throws IOException {
+    if (!Files.isDirectory(cgroup)) {
+      return;
+    }
+    try (Stream<Path> children = Files.list(cgroup)) {
+      for (Path child : children.filter(Files::isDirectory).toList()) {
+        removeEmptyTree(child);
+      }
+    }
+    boolean children;
+    try (Stream<Path> left = Files.list(cgroup)) {
+      children = left.anyMatch(Files::isDirectory);
+    }
+    if (!children && readKernelFile(cgroup.resolve("cgroup.procs")).isEmpty()) {
+      removeDirectory(cgroup);
     }
   }
 
@@ -218,11 +245,11 @@ final class Cgroups {
       for (String line : Files.readAllLines(directory.resolve("cgroup.procs"))) {
         ProcessHandle.of(Long.parseLong(line.strip())).ifPresent(ProcessHandle::destroyForcibly);
       }
-      removeEmpty(directory);
+      removeDirectory(directory);
     }
   }
 
-  private static void removeEmpty(Path directory) throws IOException {
+  private static void removeDirectory(Path directory) throws IOException {
     // Killed processes leave their cgroup a moment later, and the kernel has no event for v1.
     for (int attempt = 0; ; attempt++) {
       try {

@@ -19,8 +19,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -239,10 +241,7 @@ public final class Containerd implements AutoCloseable {
         cri.version();
         return;
       } catch (CriException e) {
-        // It serves before CRI has read back what runs; then it says so by UNKNOWN.
-        boolean starting =
-            e.isUnavailable() || e.detail().contains("server is not initialized yet");
-        if (!starting || System.nanoTime() > deadline) {
+        if (!e.isUnavailable() || System.nanoTime() > deadline) {
           throw new IOException(
               "the container runtime on "
                   + settings.criSocket()
@@ -408,8 +407,8 @@ public final class Containerd implements AutoCloseable {
 
   /**
    * Ends every pod of this node, containerd and its shims, and clears what they leave: mounts, shim
-   * sockets, cgroups, pod directories, logs of pods. Images and local-path volumes stay. What is
-   * not there is no failure; what cannot be cleared is logged, and the rest goes on.
+   * sockets, cgroups, pod directories, logs of those pods. Images and local-path volumes stay. What
+   * is not there is no failure; what cannot be cleared is logged, and the rest goes on.
    *
    * @return a line per thing done
    */
@@ -438,16 +437,35 @@ public final class Containerd implements AutoCloseable {
     if (shims > 0) {
       done.add("killed " + shims + " containerd shims");
     }
+    removeLogs(settings);
     Mounts.unmountBelow(settings.containerdState());
     Mounts.unmountBelow(settings.runDirectory().resolve("volumes"));
     Mounts.unmountBelow(settings.podsDirectory());
     Mounts.deleteTree(settings.podsDirectory());
     Mounts.deleteTree(settings.containerdState());
     Mounts.deleteTree(settings.runDirectory().resolve("volumes"));
-    new Cgroups(settings.cgroupRoot()).removeAll();
-    Mounts.deleteTree(settings.podLogs());
+    new Cgroups(settings.cgroupRoot()).removeEmpty();
     clearLinks(settings.containerLogs());
     return done;
+  }
+
+  /** The log directory may be shared with other runtimes: only what is of our pods goes. */
+  private static void removeLogs(NodeSettings settings) throws IOException {
+    if (!Files.isDirectory(settings.podsDirectory()) || !Files.isDirectory(settings.podLogs())) {
+      return;
+    }
+    Set<String> ours;
+    try (Stream<Path> pods = Files.list(settings.podsDirectory())) {
+      ours = pods.map(pod -> pod.getFileName().toString()).collect(Collectors.toSet());
+    }
+    try (Stream<Path> logs = Files.list(settings.podLogs())) {
+      for (Path log : logs.toList()) {
+        String name = log.getFileName().toString();
+        if (ours.contains(name.substring(name.lastIndexOf('_') + 1))) {
+          Mounts.deleteTree(log);
+        }
+      }
+    }
   }
 
   private static int removeSandboxes(NodeSettings settings)

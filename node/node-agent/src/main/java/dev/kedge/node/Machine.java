@@ -17,7 +17,7 @@ final class Machine {
   private final Map<String, Quantity> capacity = new LinkedHashMap<>();
 
   Machine(NodeSettings settings) throws IOException {
-    capacity.put("cpu", Quantity.of(Runtime.getRuntime().availableProcessors()));
+    capacity.put("cpu", Quantity.of(processors()));
     Path disk = Files.isDirectory(settings.dataDirectory()) ? settings.dataDirectory() : UNKNOWN;
     capacity.put("ephemeral-storage", kibibytes(Files.getFileStore(disk).getTotalSpace() / 1024));
     Path hugepages = Path.of("/sys/kernel/mm/hugepages");
@@ -40,6 +40,20 @@ final class Machine {
     }
     capacity.put("memory", kibibytes(memory("MemTotal") / 1024));
     capacity.put("pods", Quantity.of(settings.maxPods()));
+  }
+
+  /** The machine's processors; the JVM's count may be that of kedge's own cgroup. */
+  private static int processors() throws IOException {
+    Path online = Path.of("/sys/devices/system/cpu/online");
+    if (!Files.exists(online)) {
+      return Runtime.getRuntime().availableProcessors();
+    }
+    int count = 0;
+    for (String range : Cgroups.readKernelFile(online).split(",")) {
+      String[] ends = range.split("-");
+      count += Integer.parseInt(ends[ends.length - 1]) - Integer.parseInt(ends[0]) + 1;
+    }
+    return count;
   }
 
   private static Quantity kibibytes(long kibibytes) {

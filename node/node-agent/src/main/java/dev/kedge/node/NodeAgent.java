@@ -389,6 +389,8 @@ public final class NodeAgent implements AutoCloseable {
             .listen((_, after) -> after.ifPresent(object -> sourceChanged(object, secret)));
       }
     }
+    node.synced(Resources.PERSISTENT_VOLUME_CLAIMS)
+        .listen((_, after) -> after.ifPresent(this::claimChanged));
     LogRotation rotation = new LogRotation(node.cri(), node.clock(), LogRotation.MAX_SIZE);
     ImageCollection images = new ImageCollection(node, importer);
     while (true) {
@@ -441,6 +443,16 @@ public final class NodeAgent implements AutoCloseable {
     }
   }
 
+  private void claimChanged(KubeObject claim) {
+    for (PodWorker worker : workers.values()) {
+      KubeObject pod = worker.pod();
+      if (pod.namespace().equals(claim.namespace())
+          && pod.status().text("phase").equals("Pending")) {
+        worker.wake();
+      }
+    }
+  }
+
   private void wakeAll() {
     workers.values().forEach(PodWorker::wake);
     wantStatus();
@@ -480,7 +492,8 @@ public final class NodeAgent implements AutoCloseable {
       Volumes.cleanUp(settings, known);
       for (String uid : node.cgroups().pods()) {
         if (!known.contains(uid)) {
-          node.cgroups().removePod(uid);
+          // What runs there without a sandbox of ours is another runtime's.
+          node.cgroups().removePodIfEmpty(uid);
         }
       }
       removeOrphanLogs(known);

@@ -173,12 +173,14 @@ final class NodeStatus {
   private List<JsonObject> images() {
     try {
       return node.cri().listImages().stream()
-          .sorted(Comparator.comparingLong(Cri.Image::size).reversed())
+          // In one order always, so that a status without news equals the one before.
+          .sorted(Comparator.comparingLong(Cri.Image::size).reversed().thenComparing(Cri.Image::id))
           .limit(50)
           .map(
               image -> {
-                List<String> names = new ArrayList<>(image.repoDigests());
-                names.addAll(image.repoTags());
+                List<String> names =
+                    new ArrayList<>(image.repoDigests().stream().sorted().toList());
+                names.addAll(image.repoTags().stream().sorted().toList());
                 return JsonObject.of("names", names, "sizeBytes", image.size());
               })
           .toList();

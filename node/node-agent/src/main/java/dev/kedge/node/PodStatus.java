@@ -496,7 +496,6 @@ final class PodStatus {
         out.put("observedGeneration", pod.generation());
       }
       out.put("status", condition.text("status"))
-          .put("lastProbeTime", null)
           .put("lastTransitionTime", since)
           .putNonEmpty("reason", condition.text("reason"))
           .putNonEmpty("message", condition.text("message"));
@@ -514,14 +513,7 @@ final class PodStatus {
           find(previous, "PodScheduled")
               .orElse(
                   JsonObject.of(
-                      "type",
-                      "PodScheduled",
-                      "status",
-                      "True",
-                      "lastProbeTime",
-                      dev.kedge.model.JsonNull.NULL,
-                      "lastTransitionTime",
-                      now)));
+                      "type", "PodScheduled", "status", "True", "lastTransitionTime", now)));
     }
     return JsonArray.copyOf(all);
   }

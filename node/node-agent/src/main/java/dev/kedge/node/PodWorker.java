@@ -61,6 +61,7 @@ final class PodWorker {
   private final Map<String, CompletableFuture<Boolean>> hooks = new HashMap<>();
   private final Set<String> stopping = new HashSet<>();
   private final Set<String> reported = new HashSet<>();
+  private final Set<String> stopped = new HashSet<>();
   private final PodStatus status;
   private final Thread thread;
 
@@ -539,11 +540,17 @@ final class PodWorker {
                     CriException.Code.NOT_FOUND, "RuntimeClass \"" + name + "\" not found"));
   }
 
+  /**
+   * Stops all sandboxes, each once: also one that a reboot has ended, whose address would stay
+   * taken otherwise.
+   */
   private void stopSandboxes(Actual actual) {
     for (Cri.Sandbox sandbox : actual.sandboxes()) {
       if (sandbox.state() == Cri.SandboxState.READY
-          || actual.all().anyMatch(c -> c.state() == ContainerState.RUNNING)) {
+          || !stopped.contains(sandbox.id())
+          || actual.anyRunning()) {
         node.cri().stopPodSandbox(sandbox.id());
+        stopped.add(sandbox.id());
       }
     }
   }

@@ -8,6 +8,8 @@ import dev.kedge.cri.ContainerdClient.TaskEvent;
 import dev.kedge.cri.Cri;
 import dev.kedge.cri.CriClient;
 import dev.kedge.cri.CriException;
+import dev.kedge.model.Json;
+import dev.kedge.model.JsonObject;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -17,6 +19,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
 import org.junit.jupiter.api.Test;
 
 /** The real containerd: started, adopted, killed, and made to forget everything. */
@@ -173,6 +176,140 @@ class ContainerdTest {
       assertThat(node.leftovers()).isNotEmpty();
       Containerd.stopAll(node.settings);
       assertThat(node.leftovers()).isEmpty();
+    }
+  }
+
+  /** An OCI layout with an index over two platforms, its layer compressed. */
+  private static byte[] ociLayout(String name) throws Exception {
+    java.io.ByteArrayOutputStream layerTar = new java.io.ByteArrayOutputStream();
+    try (TarArchiveOutputStream tar = new TarArchiveOutputStream(layerTar)) {
+      PauseImage.entry(tar, "hello", PauseImage.program(PauseImage.architecture()), 0755);
+    }
+    java.io.ByteArrayOutputStream layer = new java.io.ByteArrayOutputStream();
+    try (var gzip = new java.util.zip.GZIPOutputStream(layer)) {
+      gzip.write(layerTar.toByteArray());
+    }
+    byte[] config =
+        Json.bytes(
+            JsonObject.of(
+                "architecture",
+                PauseImage.architecture(),
+                "os",
+                "linux",
+                "config",
+                Map.of("Entrypoint", List.of("/hello")),
+                "rootfs",
+                Map.of(
+                    "type",
+                    "layers",
+                    "diff_ids",
+                    List.of(ImageArchive.digest(layerTar.toByteArray())))));
+    byte[] manifest =
+        Json.bytes(
+            JsonObject.of(
+                "schemaVersion",
+                2,
+                "mediaType",
+                "application/vnd.oci.image.manifest.v1+json",
+                "config",
+                descriptor("application/vnd.oci.image.config.v1+json", config),
+                "layers",
+                List.of(
+                    descriptor(
+                        "application/vnd.oci.image.layer.v1.tar+gzip", layer.toByteArray()))));
+    byte[] index =
+        Json.bytes(
+            JsonObject.of(
+                "schemaVersion",
+                2,
+                "manifests",
+                List.of(
+                    descriptor("application/vnd.oci.image.manifest.v1+json", new byte[] {1})
+                        .with("platform", Map.of("os", "linux", "architecture", "s390x")),
+                    descriptor("application/vnd.oci.image.manifest.v1+json", manifest)
+                        .with(
+                            "platform",
+                            Map.of("os", "linux", "architecture", PauseImage.architecture())))));
+    java.io.ByteArrayOutputStream out = new java.io.ByteArrayOutputStream();
+    try (TarArchiveOutputStream tar = new TarArchiveOutputStream(out)) {
+      for (byte[] blob : List.of(layer.toByteArray(), config, manifest, index)) {
+        PauseImage.entry(tar, "blobs/" + ImageArchive.digest(blob).replace(':', '/'), blob, 0644);
+      }
+      PauseImage.entry(
+          tar,
+          "index.json",
+          Json.bytes(
+              JsonObject.of(
+                  "schemaVersion",
+                  2,
+                  "manifests",
+                  List.of(
+                      descriptor("application/vnd.oci.image.index.v1+json", index)
+                          .with(
+                              "annotations", Map.of("org.opencontainers.image.ref.name", name))))),
+          0644);
+    }
+    return out.toByteArray();
+  }
+
+  private static JsonObject descriptor(String mediaType, byte[] blob) {
+    return JsonObject.of(
+        "mediaType", mediaType, "digest", ImageArchive.digest(blob), "size", blob.length);
+  }
+
+  @Test
+  void ociLayoutsAreImportedAndRun() throws Exception {
+    try (TestNode node = TestNode.create()) {
+      Files.createDirectories(node.settings.imagesDirectory());
+      Path plain = node.root.resolve("layout.tar");
+      Files.write(plain, ociLayout("kedge.local/layout:1"));
+      if (Processes.find("zstd").isPresent()) {
+        Processes.run("zstd", "-q", "--rm", plain.toString());
+        Files.move(
+            node.root.resolve("layout.tar.zst"),
+            node.settings.imagesDirectory().resolve("layout.tar.zst"));
+      } else {
+        Files.move(plain, node.settings.imagesDirectory().resolve("layout.tar"));
+      }
+      try (Containerd containerd = Containerd.start(node.settings);
+          ImageImporter importer = new ImageImporter(node.settings, containerd)) {
+        importer.start();
+        importer.awaitFirstPass();
+        Cri.Image image = containerd.cri().imageStatus("kedge.local/layout:1").orElseThrow();
+        String sandbox = containerd.cri().runPodSandbox(sandbox(node, "o"), "");
+        Cri.ContainerConfig base = container();
+        String id =
+            containerd
+                .cri()
+                .createContainer(
+                    sandbox,
+                    new Cri.ContainerConfig(
+                        base.metadata(),
+                        new Cri.ImageSpec(image.id()),
+                        List.of(),
+                        List.of(),
+                        "",
+                        List.of(),
+                        List.of(),
+                        List.of(),
+                        Map.of(),
+                        Map.of(),
+                        "o.log",
+                        false,
+                        false,
+                        false,
+                        Cri.LinuxResources.NONE,
+                        base.securityContext()),
+                    sandbox(node, "o"));
+        containerd.cri().startContainer(id);
+        assertThat(containerd.cri().containerStatus(id, false).state())
+            .isEqualTo(Cri.ContainerState.RUNNING);
+        // The pause program ends at SIGTERM by itself: no kill after the grace period.
+        long begun = System.nanoTime();
+        containerd.cri().stopContainer(id, 20);
+        assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(10));
+        assertThat(containerd.cri().containerStatus(id, false).exitCode()).isZero();
+      }
     }
   }
 
