@@ -41,7 +41,7 @@ final class EphemeralVolumeController implements Reconciler {
   }
 
   @Override
-  public Result reconcile(ObjectKey key) {
+  public Result reconcile(ObjectKey key) throws InterruptedException {
     Optional<KubeObject> pod = pods.get(key);
     if (pod.isEmpty() || pod.get().deleting()) {
       return Result.DONE;

@@ -200,7 +200,8 @@ final class JobController implements Reconciler {
           result = result.sooner(Result.again(deadline.get()));
         }
       }
-      return settled ? result : Result.again(Duration.ofMillis(1)).sooner(result);
+      // The pods that were let go tell so; the pause is for a view that lost one of them meanwhile.
+      return settled ? result : Result.again(Duration.ofSeconds(1)).sooner(result);
     }
 
     // ---- counting

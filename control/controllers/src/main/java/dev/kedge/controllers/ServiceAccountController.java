@@ -48,7 +48,7 @@ final class ServiceAccountController implements Reconciler {
   }
 
   @Override
-  public Result reconcile(ObjectKey key) {
+  public Result reconcile(ObjectKey key) throws InterruptedException {
     Optional<KubeObject> namespace = namespaces.get(key);
     if (namespace.isEmpty() || namespace.get().deleting()) {
       return Result.DONE;
@@ -68,7 +68,7 @@ final class ServiceAccountController implements Reconciler {
     return Result.DONE;
   }
 
-  private void rootCertificates(String namespace) {
+  private void rootCertificates(String namespace) throws InterruptedException {
     JsonObject data = JsonObject.of("ca.crt", certificates);
     Optional<KubeObject> present = configMaps.get(namespace, ROOT_CERTIFICATES);
     if (present.isPresent()) {

@@ -71,7 +71,7 @@ final class SystemObjectsController implements Reconciler {
   }
 
   @Override
-  public Result reconcile(ObjectKey key) {
+  public Result reconcile(ObjectKey key) throws InterruptedException {
     for (String name : List.of("default", "kube-system", "kube-public", "kube-node-lease")) {
       keep(
           Resources.NAMESPACES,
@@ -91,14 +91,15 @@ final class SystemObjectsController implements Reconciler {
     return Result.DONE;
   }
 
-  private void keep(ResourceType type, KubeObject object) {
+  private void keep(ResourceType type, KubeObject object) throws InterruptedException {
     Informer informer = informers.get(type);
     if (informer != null) {
       Writes.createIfAbsent(client, type, informer, object);
     }
   }
 
-  private void priorityClass(String name, long value, String description) {
+  private void priorityClass(String name, long value, String description)
+      throws InterruptedException {
     keep(
         Resources.PRIORITY_CLASSES,
         KubeObject.of(Resources.PRIORITY_CLASSES.groupVersionKind(), "", name)
@@ -107,7 +108,7 @@ final class SystemObjectsController implements Reconciler {
   }
 
   /** Made at the start if there is none; not again while running: deleting it is a choice. */
-  private void storageClass() {
+  private void storageClass() throws InterruptedException {
     if (storageClassMade) {
       return;
     }
@@ -122,7 +123,7 @@ final class SystemObjectsController implements Reconciler {
     storageClassMade = true;
   }
 
-  private void kubernetesService() {
+  private void kubernetesService() throws InterruptedException {
     keep(
         Resources.SERVICES,
         KubeObject.of(Resources.SERVICES.groupVersionKind(), "default", NAME)

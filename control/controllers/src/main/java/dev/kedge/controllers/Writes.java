@@ -98,20 +98,19 @@ final class Writes {
     }
   }
 
-  /** Creates an object unless one of its name is there; says whether it was created. */
-  static boolean createIfAbsent(
-      KubeClient client, ResourceType type, Informer informer, KubeObject object) {
+  /** Creates an object unless one of its name is there, and waits until the informer shows it. */
+  static void createIfAbsent(
+      KubeClient client, ResourceType type, Informer informer, KubeObject object)
+      throws InterruptedException {
     if (informer.get(object.key()).isPresent()) {
-      return false;
+      return;
     }
     try {
-      client.create(type, object);
-      return true;
+      awaitSeen(informer, client.create(type, object));
     } catch (ApiException e) {
-      if (e.isAlreadyExists()) {
-        return false;
+      if (!e.isAlreadyExists()) {
+        throw e;
       }
-      throw e;
     }
   }
 
