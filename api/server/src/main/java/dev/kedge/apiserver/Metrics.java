@@ -13,6 +13,9 @@ final class Metrics {
     60
   };
 
+  /** Beyond these, refused requests are counted together: strangers must not fill the memory. */
+  private static final int MOST_LABELS = 2000;
+
   private final Map<String, LongAdder> requests = new ConcurrentHashMap<>();
   private final Map<String, Histogram> durations = new ConcurrentHashMap<>();
   private final Map<String, LongAdder> watchEvents = new ConcurrentHashMap<>();
@@ -51,7 +54,6 @@ final class Metrics {
             : !info.name().isEmpty()
                 ? "resource"
                 : !info.namespace().isEmpty() ? "namespace" : "cluster";
-    // Paths of strangers must not fill the memory: what is not a resource has one label.
     String labels =
         "group=\""
             + escape(info.group())
@@ -66,8 +68,9 @@ final class Metrics {
             + "\",version=\""
             + escape(info.version())
             + "\"";
-    boolean known = call.status() != 404 || requests.size() < 1000;
-    if (!known) {
+    // What is answered well is what is served; refusals may name anything.
+    boolean refused = call.status() >= 400 || call.status() == 0;
+    if (refused && requests.size() >= MOST_LABELS) {
       labels = "group=\"\",resource=\"\",scope=\"\",subresource=\"\",verb=\"other\",version=\"\"";
     }
     String code = Integer.toString(call.status());

@@ -367,12 +367,16 @@ final class NodeHandler {
   /** What follows {@code /proxy} in the path as it was sent. */
   private static String rest(Call call) {
     String path = call.path();
-    // The subresource is the first segment of this name behind the object's name.
-    String marker = "/proxy";
-    int resource = path.indexOf("/" + call.info().resource() + "/");
-    int nameEnd = path.indexOf('/', resource + call.info().resource().length() + 2);
-    int at = path.indexOf(marker, Math.max(0, nameEnd));
-    return at < 0 ? "" : path.substring(at + marker.length());
+    // api, version, [namespaces, namespace,] resource, name, proxy
+    int segments = call.info().namespace().isEmpty() ? 5 : 7;
+    int at = 0;
+    while (at < path.length() && path.charAt(at) == '/') {
+      at++;
+    }
+    for (int i = 0; i < segments && at >= 0; i++) {
+      at = path.indexOf('/', i == 0 ? at : at + 1);
+    }
+    return at < 0 ? "" : path.substring(at);
   }
 
   /** {@code name}, {@code name:port}, {@code scheme:name:port}. */

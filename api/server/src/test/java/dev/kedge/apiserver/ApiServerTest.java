@@ -526,6 +526,10 @@ class ApiServerTest {
     server.create("{apiVersion: v1, kind: Node, metadata: {name: n1}}");
     assertThat(server.get("/api/v1/nodes/n1/proxy/stats/summary?x=1").text())
         .isEqualTo("GET /stats/summary?x=1");
+    assertThat(server.get("/api/v1/nodes/n1/proxy/a%2Fb//proxy/").text())
+        .isEqualTo("GET /a%2Fb//proxy/?");
+    assertThat(server.get("/api/v1/nodes/n1/proxy").header("Location"))
+        .isEqualTo("/api/v1/nodes/n1/proxy/");
     server.kubelets.remove("n1");
     assertThat(server.get(path + "/log?container=a").status()).isEqualTo(503);
   }
