@@ -123,23 +123,29 @@ final class TestNode implements AutoCloseable {
                 assert !process.isAlive() || e.getMessage() != null;
               }
             });
-    try (Stream<Path> hierarchies = Files.list(Path.of("/sys/fs/cgroup"))) {
-      hierarchies
-          .map(hierarchy -> hierarchy.resolve(root.getFileName()).resolve("kubepods"))
-          .filter(Files::exists)
-          .forEach(cgroup -> left.add("cgroup " + cgroup));
+    for (Path hierarchy : hierarchies()) {
+      Path cgroup = hierarchy.resolve(root.getFileName()).resolve("kubepods");
+      if (Files.exists(cgroup)) {
+        left.add("cgroup " + cgroup);
+      }
     }
     return left;
+  }
+
+  /** The one tree of cgroup v2, and the places of v1's. */
+  private static List<Path> hierarchies() throws IOException {
+    Path top = Path.of("/sys/fs/cgroup");
+    try (Stream<Path> mounts = Files.list(top)) {
+      return Stream.concat(Stream.of(top), mounts.filter(Files::isDirectory)).toList();
+    }
   }
 
   @Override
   public void close() throws Exception {
     Containerd.stopAll(settings);
     String name = root.getFileName().toString();
-    try (Stream<Path> hierarchies = Files.list(Path.of("/sys/fs/cgroup"))) {
-      for (Path hierarchy : hierarchies.toList()) {
-        Files.deleteIfExists(hierarchy.resolve(name));
-      }
+    for (Path hierarchy : hierarchies()) {
+      Files.deleteIfExists(hierarchy.resolve(name));
     }
     int subnet = Math.floorMod(name.hashCode(), 200) + 20;
     if (Files.exists(Path.of("/sys/class/net/kt" + subnet))) {
