@@ -36,8 +36,6 @@ public final class ControllerSet implements AutoCloseable {
             StatefulSetController.create(context, recorders),
             JobController.create(context, recorders),
             CronJobController.create(context, recorders),
-            VolumeProtectionController.claims(context),
-            VolumeProtectionController.volumes(context),
             EndpointsController.create(context),
             EndpointSliceController.create(context),
             VolumeController.create(context, recorders),

@@ -10,8 +10,6 @@ import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
 import dev.kedge.registry.AdmissionPlugin;
 import dev.kedge.registry.Objects;
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,14 +22,13 @@ import java.util.stream.Collectors;
 
 /**
  * Keeps what is created within the namespace's ResourceQuotas. Usage is summed up from the stored
- * objects and written into the quota's status with the expected version, so of two creations that
- * would together go over, the second one sees the first one's mark.
+ * objects and those on their way into the store, and written into the quota's status with the
+ * expected version, so that of two creations that would together go over the second one counts the
+ * first. A controller keeps the status up to date as objects go.
  *
- * <p>The last plugin: what comes after it could still refuse what was counted already. What was
- * counted and then not created is corrected by the next sum.
+ * <p>The last plugin: what comes after it could still refuse what was counted already.
  */
 final class ResourceQuotas implements AdmissionPlugin {
-  private static final Logger LOG = System.getLogger("dev.kedge.registry");
   private static final int ATTEMPTS = 20;
   private static final Set<String> COMPUTE = Set.of("cpu", "memory", "ephemeral-storage");
 
@@ -51,9 +48,6 @@ final class ResourceQuotas implements AdmissionPlugin {
 
   /** What was counted lately and may not be stored yet, by quota and object. */
   private final Map<String, Map<String, Counted>> inFlight = new ConcurrentHashMap<>();
-
-  /** Quotas whose sum is asked for and not begun. */
-  private final Set<String> summing = ConcurrentHashMap.newKeySet();
 
   private record Counted(Map<String, Quantity> amounts, long nanos) {}
 
@@ -88,13 +82,9 @@ final class ResourceQuotas implements AdmissionPlugin {
         return;
       }
       requireAmounts(review, object, quota, hard);
-      Map<String, Quantity> used = amounts(quota.status().object("used"));
+      // Not what the status says: the controller that keeps it does not know what is on its way.
+      Map<String, Quantity> used = summed(review.objects(), review.namespace(), quota, hard);
       Map<String, Quantity> after = within(added, used, hard);
-      if (after.isEmpty()) {
-        // Perhaps the mark is too high: something was deleted, or counted and never created.
-        used = summed(review.objects(), review.namespace(), quota, hard);
-        after = within(added, used, hard);
-      }
       if (after.isEmpty()) {
         throw review.forbidden(exceeded(quota.name(), added, used, hard));
       }
@@ -104,12 +94,13 @@ final class ResourceQuotas implements AdmissionPlugin {
       KubeObject marked =
           quota.withStatus(
               JsonObject.of("hard", quota.spec().object("hard"), "used", texts(after)));
+      Map<String, Counted> counted =
+          inFlight.computeIfAbsent(quota.uid(), _ -> new ConcurrentHashMap<>());
+      counted.put(object.uid(), new Counted(added, System.nanoTime()));
       if (review.objects().replace(Resources.RESOURCE_QUOTAS, marked)) {
-        inFlight
-            .computeIfAbsent(quota.uid(), _ -> new ConcurrentHashMap<>())
-            .put(object.uid(), new Counted(added, System.nanoTime()));
         return;
       }
+      counted.remove(object.uid());
       var fresh =
           review.objects().findLatest(Resources.RESOURCE_QUOTAS, review.namespace(), quota.name());
       if (fresh.isEmpty()) {
@@ -125,18 +116,10 @@ final class ResourceQuotas implements AdmissionPlugin {
             + " again");
   }
 
-  // What quotas say of themselves.
-
   @Override
   public void committed(
       ResourceType type, Optional<KubeObject> before, Optional<KubeObject> after, Objects objects) {
     if (type.groupResource().equals("resourcequotas")) {
-      boolean changed =
-          after.isPresent()
-              && (before.isEmpty() || !before.get().spec().equals(after.get().spec()));
-      if (changed) {
-        sumUp(after.get(), objects);
-      }
       if (after.isEmpty() && before.isPresent()) {
         inFlight.remove(before.get().uid());
       }
@@ -145,58 +128,6 @@ final class ResourceQuotas implements AdmissionPlugin {
     if (before.isEmpty() && after.isPresent()) {
       String stored = after.get().uid();
       inFlight.values().forEach(counted -> counted.remove(stored));
-    }
-    boolean freed =
-        before.isPresent()
-            && (after.isEmpty()
-                || type.groupResource().equals("pods")
-                    && finished(after.get())
-                    && !finished(before.get()));
-    if (freed && type.namespaced()) {
-      objects
-          .list(Resources.RESOURCE_QUOTAS, before.get().namespace())
-          .forEach(quota -> sumUp(quota, objects));
-    }
-  }
-
-  /** Sums a quota's usage up beside the request that changed it, once for many changes. */
-  private void sumUp(KubeObject quota, Objects objects) {
-    if (!summing.add(quota.uid())) {
-      return;
-    }
-    Thread.ofVirtual()
-        .name("quota " + quota.key())
-        .start(
-            () -> {
-              // Changes from here on ask for another sum.
-              summing.remove(quota.uid());
-              try {
-                writeSum(quota, objects);
-              } catch (RuntimeException e) {
-                LOG.log(
-                    Level.WARNING,
-                    "usage of quota " + quota.key() + " is not summed up; the next change does it",
-                    e);
-              }
-            });
-  }
-
-  private void writeSum(KubeObject asked, Objects objects) {
-    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-      Optional<KubeObject> found =
-          objects.findLatest(Resources.RESOURCE_QUOTAS, asked.namespace(), asked.name());
-      if (found.isEmpty()) {
-        return;
-      }
-      KubeObject quota = found.get();
-      Map<String, Quantity> hard = amounts(quota.spec().object("hard"));
-      Map<String, Quantity> used = summed(objects, quota.namespace(), quota, hard);
-      hard.keySet().forEach(name -> used.putIfAbsent(name, Quantity.ZERO));
-      JsonObject status = JsonObject.of("hard", quota.spec().object("hard"), "used", texts(used));
-      if (status.equals(quota.status())
-          || objects.replace(Resources.RESOURCE_QUOTAS, quota.withStatus(status))) {
-        return;
-      }
     }
   }
 
