@@ -360,12 +360,10 @@ final class JobController implements Reconciler {
           end.reason(),
           end.message());
       boolean quiet =
-          all.stream().allMatch(pod -> PodState.ended(pod) || pod.finalizers().isEmpty());
+          all.stream()
+              .noneMatch(pod -> PodState.ended(pod) && pod.finalizers().contains(FINALIZER));
       boolean gone = all.stream().noneMatch(PodState::active);
-      if (!gone
-          || !quiet && !end.success()
-          || !uncountedFailed.isEmpty()
-          || !uncountedSucceeded.isEmpty()) {
+      if (!gone || !quiet || !uncountedFailed.isEmpty() || !uncountedSucceeded.isEmpty()) {
         return;
       }
       condition(end.success() ? "Complete" : "Failed", "True", end.reason(), end.message());
