@@ -29,6 +29,9 @@ final class Describer {
   private final JsonObject object;
   private final TabWriter out = TabWriter.describe();
 
+  /** A further blank, as upstream has it before the names of a template's containers. */
+  private String shift = "";
+
   Describer(Session session, Item item) {
     this.session = session;
     this.item = item;
@@ -55,15 +58,15 @@ final class Describer {
   // ---- pieces
 
   private void field(int level, String name, Object value) {
-    out.append("  ".repeat(level))
-        .append(name)
-        .append(":\t")
-        .append(String.valueOf(value))
-        .append("\n");
+    out.append(pad(level)).append(name).append(":\t").append(String.valueOf(value)).append("\n");
+  }
+
+  private String pad(int level) {
+    return "  ".repeat(level) + shift;
   }
 
   private void heading(int level, String name) {
-    out.append("  ".repeat(level)).append(name).append(":\n");
+    out.append(pad(level)).append(name).append(":\n");
   }
 
   private static String or(String text, String absent) {
@@ -82,7 +85,7 @@ final class Describer {
 
   /** A map with one entry per line, the lines after the first under the value's column. */
   private void map(int level, String name, Map<String, String> map, String separator) {
-    String head = "  ".repeat(level) + name + ":";
+    String head = pad(level) + name + ":";
     if (map.isEmpty()) {
       out.append(head).append("\t<none>\n");
       return;
@@ -92,7 +95,7 @@ final class Describer {
       boolean longer = value.length() + entry.getKey().length() + 2 > 140 || value.contains("\n");
       if (separator.equals(": ") && longer) {
         out.append(head).append("\t").append(entry.getKey()).append(":\n");
-        head = "  ".repeat(level);
+        head = pad(level);
         for (String line : value.replaceFirst("\n$", "").split("\n", -1)) {
           String shown = line.length() > 138 ? line.substring(0, 138) + "..." : line;
           out.append(head).append("\t  ").append(shown).append("\n");
@@ -105,7 +108,7 @@ final class Describer {
           .append(separator)
           .append(value)
           .append("\n");
-      head = "  ".repeat(level);
+      head = pad(level);
     }
   }
 
@@ -209,6 +212,10 @@ final class Describer {
         String field = column.substring(0, 1).toLowerCase(Locale.ROOT) + column.substring(1);
         cells.add(column.endsWith("Time") ? time(condition.text(field)) : condition.text(field));
       }
+      // As upstream: a blank ends every cell but the last.
+      for (int i = 0; i < cells.size() - 1; i++) {
+        cells.set(i, cells.get(i) + " ");
+      }
       out.append("  ").line(cells.toArray());
     }
   }
@@ -273,16 +280,16 @@ final class Describer {
       out.append("Conditions:\n  Type\tStatus\n");
       object
           .objects("status", "conditions")
-          .forEach(c -> out.line("  " + c.text("type"), c.text("status")));
+          .forEach(c -> out.line("  " + c.text("type") + " ", c.text("status") + " "));
     }
     volumes(object.object("spec"), 0);
     field(0, "QoS Class", object.text("status", "qosClass"));
     map(0, "Node-Selectors", object.map("spec", "nodeSelector"), "=");
-    tolerations(object.object("spec"));
+    tolerations(0, object.object("spec"));
     events();
   }
 
-  private void tolerations(JsonObject spec) {
+  private void tolerations(int level, JsonObject spec) {
     List<String> all = new ArrayList<>();
     for (JsonObject t : spec.objects("tolerations")) {
       StringBuilder line = new StringBuilder(t.text("key"));
@@ -302,7 +309,7 @@ final class Describer {
       all.add(line.toString());
     }
     all.sort(Comparator.naturalOrder());
-    out.append("Tolerations:\t" + (all.isEmpty() ? "<none>" : all.getFirst()) + "\n");
+    out.append(pad(level) + "Tolerations:\t" + (all.isEmpty() ? "<none>" : all.getFirst()) + "\n");
     all.stream().skip(1).forEach(line -> out.append("\t" + line + "\n"));
   }
 
@@ -323,6 +330,7 @@ final class Describer {
 
   private void container(JsonObject container, JsonObject status, int level) {
     heading(level, container.text("name"));
+    shift = "";
     int in = level + 1;
     if (!status.isEmpty()) {
       field(in, "Container ID", status.text("containerID"));
@@ -395,7 +403,7 @@ final class Describer {
           .forEach(
               m ->
                   out.append(
-                      "  ".repeat(in + 1)
+                      pad(in + 1)
                           + m.text("mountPath")
                           + " from "
                           + m.text("name")
@@ -419,8 +427,7 @@ final class Describer {
   private void lines(int level, String name, List<String> lines) {
     if (!lines.isEmpty()) {
       heading(level, name);
-      lines.forEach(
-          line -> line.lines().forEach(part -> out.append("  ".repeat(level + 1) + part + "\n")));
+      lines.forEach(line -> line.lines().forEach(part -> out.append(pad(level + 1) + part + "\n")));
     }
   }
 
@@ -498,7 +505,7 @@ final class Describer {
       JsonObject ref = from.object(config ? "configMapRef" : "secretRef");
       heading(level, "Environment Variables from");
       out.line(
-          "  ".repeat(level + 1) + ref.text("name"),
+          pad(level + 1) + ref.text("name"),
           (config ? "ConfigMap" : "Secret")
               + (from.text("prefix").isEmpty() ? "" : " with prefix '" + from.text("prefix") + "'"),
           "Optional: " + ref.flag("optional"));
@@ -533,7 +540,7 @@ final class Describer {
                               + from.text("secretKeyRef", "name")
                               + "'>  Optional: "
                               + from.flag("secretKeyRef", "optional")
-                          : env.text("value").replace("\n", "\n" + "  ".repeat(level + 1) + "\t");
+                          : env.text("value").replace("\n", "\n" + pad(level + 1) + "\t");
       field(level + 1, env.text("name"), value);
     }
   }
@@ -1169,11 +1176,15 @@ final class Describer {
       List<JsonObject> containers = template.objects("spec", part);
       if (!containers.isEmpty()) {
         heading(1, part.equals("containers") ? "Containers" : "Init Containers");
-        containers.forEach(c -> container(c, JsonObject.EMPTY, 2));
+        for (JsonObject c : containers) {
+          shift = " ";
+          container(c, JsonObject.EMPTY, 1);
+        }
       }
     }
     volumes(template.object("spec"), 1);
     map(1, "Node-Selectors", template.map("spec", "nodeSelector"), "=");
+    tolerations(1, template.object("spec"));
   }
 
   // ---- anything else
@@ -1218,7 +1229,7 @@ final class Describer {
           if (one instanceof JsonObject nested) {
             tree(nested, level + 1);
           } else {
-            out.append("  ".repeat(level + 1) + Output.cell(one) + "\n");
+            out.append(pad(level + 1) + Output.cell(one) + "\n");
           }
         }
       }

@@ -30,7 +30,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import javax.net.ssl.KeyManager;
-import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.TrustManager;
@@ -102,20 +101,15 @@ final class Transport implements AutoCloseable {
   }
 
   private static KeyManager @Nullable [] keys(KubeConfig.Target target)
-      throws GeneralSecurityException, IOException {
+      throws GeneralSecurityException {
     if (target.clientCertificate().isEmpty()) {
       return null;
     }
-    KeyStore store = KeyStore.getInstance("PKCS12");
-    store.load(null, null);
-    store.setKeyEntry(
-        "client",
-        Pem.privateKey(target.clientKey()),
-        new char[0],
-        Pem.certificates(target.clientCertificate()).toArray(Certificate[]::new));
-    KeyManagerFactory factory = KeyManagerFactory.getInstance("SunX509");
-    factory.init(store, new char[0]);
-    return factory.getKeyManagers();
+    return new KeyManager[] {
+      new ClientKey(
+          Pem.privateKey(target.clientKey()),
+          Pem.certificates(target.clientCertificate()).toArray(X509Certificate[]::new))
+    };
   }
 
   private static TrustManager @Nullable [] trust(KubeConfig.Target target)
