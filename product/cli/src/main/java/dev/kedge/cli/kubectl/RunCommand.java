@@ -188,12 +188,27 @@ final class RunCommand {
       if (!up) {
         throw new UsageException("timed out waiting for the condition");
       }
+      boolean attached = false;
       if (pod[0].text("status", "phase").equals("Running")) {
-        int code = ExecCommand.attach(session, item.name(), item.name(), stdin, a.on("tty"));
-        if (code != 0) {
-          return code;
+        try {
+          int code = ExecCommand.attach(session, item.name(), item.name(), stdin, a.on("tty"));
+          attached = true;
+          if (code != 0) {
+            return code;
+          }
+        } catch (dev.kedge.model.ApiException e) {
+          // The container may have ended before it could be attached to; its log has what it said.
+          session
+              .err()
+              .println(
+                  "warning: couldn't attach to pod/"
+                      + item.name()
+                      + ", falling back to its log: "
+                      + e.getMessage());
         }
-      } else {
+      }
+      if (!attached) {
+        String path = session.path(item.served(), item.namespace(), item.name());
         session
             .out()
             .writeBytes(
@@ -201,12 +216,11 @@ final class RunCommand {
                     .transport()
                     .bytes(
                         "GET",
-                        session.path(item.served(), item.namespace(), item.name())
-                            + "/log?container="
-                            + Transport.encode(item.name()),
+                        path + "/log?container=" + Transport.encode(item.name()),
                         "*/*",
                         "",
                         null));
+        session.out().flush();
       }
       if (pod[0].text("spec", "restartPolicy").equals("Always")) {
         return 0;
