@@ -6,21 +6,47 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /** The mount table and changes to it. */
 final class Mounts {
   private Mounts() {}
 
-  /** All mount points, in mount order. */
+  private record Entry(String id, String parent, Path point) {}
+
+  /**
+   * All mount points that can be reached, in the kernel's order. One that a later mount on a
+   * directory above it hides is left out: it can be neither seen nor unmounted.
+   */
   static List<Path> all() throws IOException {
-    List<Path> points = new ArrayList<>();
+    Map<String, Entry> byId = new LinkedHashMap<>();
     for (String line :
         Files.readString(Path.of("/proc/self/mountinfo"), StandardCharsets.UTF_8).split("\n")) {
       String[] fields = line.split(" ");
       if (fields.length > 4) {
-        points.add(Path.of(unescape(fields[4])));
+        byId.put(fields[0], new Entry(fields[0], fields[1], Path.of(unescape(fields[4]))));
+      }
+    }
+    List<Path> points = new ArrayList<>();
+    for (Entry entry : byId.values()) {
+      Set<String> family = new HashSet<>();
+      for (Entry up = entry; up != null && family.add(up.id()); ) {
+        up = byId.get(up.parent());
+      }
+      boolean hidden =
+          byId.values().stream()
+              .anyMatch(
+                  other ->
+                      !family.contains(other.id())
+                          && !other.point().equals(entry.point())
+                          && entry.point().startsWith(other.point()));
+      if (!hidden) {
+        points.add(entry.point());
       }
     }
     return points;
