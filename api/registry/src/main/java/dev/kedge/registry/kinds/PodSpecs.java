@@ -162,7 +162,6 @@ final class PodSpecs {
             containers.get(i),
             field + "." + list + "[" + i + "]",
             list.equals("initContainers"),
-            spec,
             volumes,
             names,
             checks);
@@ -415,7 +414,6 @@ final class PodSpecs {
       JsonObject container,
       String field,
       boolean init,
-      JsonObject spec,
       Set<String> volumes,
       Set<String> names,
       Checks checks) {
