@@ -36,14 +36,15 @@ import org.junit.jupiter.api.io.TempDir;
 class NewcomerTest {
   private static final Duration SOON = Duration.ofSeconds(60);
 
-  @TempDir Path work;
+  private Path work;
   private Running server;
   private int apiPort;
   private int httpPort;
   private int httpsPort;
 
   @BeforeAll
-  void start() throws IOException {
+  void start(@TempDir Path work) throws IOException {
+    this.work = work;
     assumeTrue("root".equals(System.getProperty("user.name")), "needs root to run containers");
     assumeTrue(Files.exists(Path.of("/usr/bin/apt-get")), "needs a Debian machine");
     apiPort = freePort();
