@@ -2,6 +2,7 @@ package dev.kedge.server;
 
 import dev.kedge.apiserver.ApiServer;
 import dev.kedge.apiserver.HealthChecks;
+import dev.kedge.apiserver.OpenApiDocuments;
 import dev.kedge.client.Informers;
 import dev.kedge.client.KubeClient;
 import dev.kedge.client.SharedInformers;
@@ -25,6 +26,7 @@ import dev.kedge.lifecycle.Startup.Phase;
 import dev.kedge.lifecycle.UserException;
 import dev.kedge.model.Resources;
 import dev.kedge.reconcile.SystemTimeline;
+import dev.kedge.reconcile.Timeline;
 import dev.kedge.registry.Identity;
 import dev.kedge.registry.ObjectRegistry;
 import dev.kedge.registry.Objects;
@@ -37,6 +39,7 @@ import dev.kedge.store.StoreException;
 import dev.kedge.store.sql.SqliteStore;
 import java.io.IOException;
 import java.time.Clock;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -57,6 +60,8 @@ import java.util.concurrent.CompletableFuture;
  * {@link #close} stops them in reverse. Containers are not parts; they go on.
  */
 public final class KedgeServer implements AutoCloseable {
+  private static final Duration RENEWAL_INTERVAL = Duration.ofHours(12);
+
   private final Closer parts;
   private final Optional<NodeParts> node;
 
@@ -158,7 +163,7 @@ public final class KedgeServer implements AutoCloseable {
                 nodes,
                 services,
                 new HealthChecks(Map.of(), Map.of("bootstrap", readiness::fault)),
-                new ServedOpenApi(),
+                OpenApiDocuments.rendered(),
                 certificates.serverAuthority().bundlePem(),
                 ApiServer.Settings.of(
                     KedgeVersion.GIT_VERSION,
@@ -169,6 +174,7 @@ public final class KedgeServer implements AutoCloseable {
     readiness.ready();
 
     SystemTimeline timeline = parts.add("timers", new SystemTimeline());
+    renewCertificates(certificates, timeline);
     ControllerSet controllers =
         parts.add(
             "controllers",
@@ -218,6 +224,16 @@ public final class KedgeServer implements AutoCloseable {
                         authorizer,
                         serving,
                         nodes))));
+  }
+
+  /** Looks twice a day; a leaf is renewed when a third of its life remains. */
+  private static void renewCertificates(ClusterCertificates certificates, Timeline timeline) {
+    timeline.after(
+        RENEWAL_INTERVAL,
+        () -> {
+          certificates.renewDue();
+          renewCertificates(certificates, timeline);
+        });
   }
 
   private static Store openStore(ServerConfig config) {

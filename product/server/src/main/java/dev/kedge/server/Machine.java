@@ -35,7 +35,8 @@ public final class Machine {
       stop(server.get());
       done.add("stopped the server");
     }
-    NodeSettings settings = NodeSettings.builder("", dataDir).build();
+    NodeSettings settings =
+        NodeSettings.builder("", dataDir).runDirectory(NodeRuntime.runDirectory(dataDir)).build();
     done.addAll(Containerd.stopAll(settings));
     if (Files.isExecutable(Path.of("/usr/sbin/nft"))) {
       NodeParts.removeNetwork(dataDir);
@@ -50,7 +51,7 @@ public final class Machine {
    */
   public static List<String> remove(Path dataDir, Path configDir) throws IOException {
     List<String> done = new ArrayList<>();
-    for (Path directory : List.of(dataDir, configDir, Path.of("/run/kedge"))) {
+    for (Path directory : List.of(dataDir, configDir, NodeRuntime.runDirectory(dataDir))) {
       if (Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
         deleteTree(directory);
         done.add("removed " + directory);

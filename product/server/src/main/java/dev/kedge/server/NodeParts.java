@@ -27,6 +27,7 @@ import dev.kedge.node.NodeAgent;
 import dev.kedge.reconcile.SystemTimeline;
 import dev.kedge.registry.Registry;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -71,7 +72,7 @@ final class NodeParts implements AutoCloseable {
   static NodeParts start(ServerConfig config, NodeRuntime runtime, Plane plane) {
     try {
       return begin(config, runtime, plane);
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) {
       throw new UserException("the node cannot be started: " + e.getMessage(), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

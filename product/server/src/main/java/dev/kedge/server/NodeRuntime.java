@@ -38,6 +38,7 @@ record NodeRuntime(NodeSettings settings, Containerd containerd, Optional<ImageI
   private static NodeSettings settings(ServerConfig config) {
     ServerConfig.Node node = config.node();
     return NodeSettings.builder(node.name(), config.dataDir())
+        .runDirectory(runDirectory(config.dataDir()))
         .server(true)
         .addresses(List.of(node.ip()))
         .externalAddresses(node.externalIps())
@@ -52,6 +53,19 @@ record NodeRuntime(NodeSettings settings, Containerd containerd, Optional<ImageI
         .snapshotter(node.snapshotter())
         .localStorage(node.localStorage())
         .build();
+  }
+
+  /**
+   * Where sockets and mounts lie that do not survive a reboot. Each data directory has its own, so
+   * that two servers on one machine, in network namespaces of their own, do not meet.
+   */
+  static Path runDirectory(Path dataDir) {
+    Path usual = Path.of("/run/kedge");
+    boolean standard =
+        List.of(Path.of("/var/lib/kedge"), Path.of("/var/lib/rancher/k3s")).contains(dataDir);
+    return standard
+        ? usual
+        : usual.resolve("%08x".formatted(dataDir.toAbsolutePath().toString().hashCode()));
   }
 
   private static Path socket(String endpoint) {

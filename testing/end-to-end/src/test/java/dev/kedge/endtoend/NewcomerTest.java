@@ -256,15 +256,12 @@ class NewcomerTest {
     assertThat(
             upstreamKubectl("describe", "deployment", "hello", "-n", "hello").succeeded().output())
         .contains("hello-page");
-    String pod =
-        upstreamKubectl("get", "pods", "-n", "hello", "-o", "name")
-            .succeeded()
-            .output()
-            .lines()
-            .findFirst()
-            .orElseThrow();
-    assertThat(upstreamKubectl("logs", pod, "-n", "hello", "--tail=1").succeeded().code()).isZero();
-    assertThat(upstreamKubectl("exec", pod, "-n", "hello", "--", "id", "-u").succeeded().output())
+    // By the Deployment's name: pods of the revision before may still be on their way out.
+    upstreamKubectl("logs", "deployment/hello", "-n", "hello", "--tail=1").succeeded();
+    assertThat(
+            upstreamKubectl("exec", "deployment/hello", "-n", "hello", "--", "id", "-u")
+                .succeeded()
+                .output())
         .contains("0");
     assertThat(upstreamKubectl("explain", "deployment.spec.strategy").succeeded().output())
         .contains("rollingUpdate");
