@@ -44,7 +44,7 @@ public final class NodeCheck {
     findings.add(
         packages.isEmpty()
             ? new Finding(
-                Result.OK, "programs", "containerd, runc, CNI plugins, nft, ip, conntrack")
+                Result.OK, "programs", "containerd, runc, CNI plugins, nft, ip, conntrack, zstd")
             : new Finding(
                 Files.isExecutable(Path.of("/usr/bin/apt-get")) ? Result.WARNING : Result.MISSING,
                 "programs",

@@ -26,7 +26,9 @@ public final class NodePackages {
           new Program("/usr/lib/cni/loopback", "containernetworking-plugins"),
           new Program("nft", "nftables"),
           new Program("ip", "iproute2"),
-          new Program("conntrack", "conntrack"));
+          new Program("conntrack", "conntrack"),
+          // Image archives may be compressed with it.
+          new Program("zstd", "zstd"));
 
   private NodePackages() {}
 

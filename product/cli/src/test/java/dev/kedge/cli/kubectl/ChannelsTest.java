@@ -71,10 +71,10 @@ class ChannelsTest {
                   (key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").getBytes(StandardCharsets.UTF_8));
       out.write(
           ("HTTP/1.1 101 Switching Protocols\r\n"
-               + "Upgrade: websocket\r\n"
-               + "Connection: Upgrade\r\n"
-               + "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n"
-               + "Sec-WebSocket-Accept: "
+                  + "Upgrade: websocket\r\n"
+                  + "Connection: Upgrade\r\n"
+                  + "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n"
+                  + "Sec-WebSocket-Accept: "
                   + Base64.getEncoder().encodeToString(digest)
                   + "\r\n\r\n")
               .getBytes(StandardCharsets.UTF_8));
