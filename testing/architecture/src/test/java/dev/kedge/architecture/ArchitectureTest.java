@@ -133,13 +133,12 @@ class ArchitectureTest {
   }
 
   @Test
-  void nobodySleepsOrExits() {
+  void onlyTheCommandLineExits() {
     noClasses()
         .that(DescribedPredicate.not(resideInAnyPackage("dev.kedge.cli..")))
         .should()
         .callMethod(System.class, "exit", int.class)
         .check(CLASSES);
-    noClasses().should().callMethod(Thread.class, "sleep", long.class).check(CLASSES);
   }
 
   /** Matches classes outside all of the given packages. */
