@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 
 /** An exchange over the library's request and response. Lives on one virtual thread. */
 final class JettyExchange implements Exchange {
+  private static final long MOST_PASSED_OVER = 16L << 20;
   private static final Duration BODY_TIME = Duration.ofMinutes(1);
   private static final int SMALL = 8 * 1024;
 
@@ -137,10 +138,23 @@ final class JettyExchange implements Exchange {
     return body;
   }
 
+  /**
+   * Takes the rest of a body that is refused, within bounds: a peer that still writes would be
+   * reset, and lose the answer that tells it why.
+   */
+  private static void passOver(InputStream body) throws IOException {
+    byte[] waste = new byte[8192];
+    long left = MOST_PASSED_OVER;
+    for (int count = body.read(waste); count >= 0 && left > 0; count = body.read(waste)) {
+      left -= count;
+    }
+  }
+
   @Override
   public byte[] readBody(int maxBytes) throws IOException {
     long announced = request.getHeaders().getLongField(HttpHeader.CONTENT_LENGTH);
     if (announced > maxBytes) {
+      passOver(body());
       throw new BodyTooLargeException(maxBytes);
     }
     var deadline =
@@ -165,6 +179,7 @@ final class JettyExchange implements Exchange {
             return bytes;
           }
           if (length == maxBytes) {
+            passOver(body);
             throw new BodyTooLargeException(maxBytes);
           }
           byte[] larger = new byte[(int) Math.min(maxBytes, Math.max(64, bytes.length * 2L))];
