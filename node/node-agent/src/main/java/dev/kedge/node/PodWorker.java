@@ -507,7 +507,7 @@ final class PodWorker {
     int attempt =
         actual.sandboxes().isEmpty() ? 0 : actual.sandboxes().getFirst().metadata().attempt() + 1;
     try {
-      node.cri().runPodSandbox(specs.sandbox(pod, attempt), "");
+      node.cri().runPodSandbox(specs.sandbox(pod, attempt), runtimeHandler(pod));
       return true;
     } catch (CriException e) {
       node.event(

@@ -40,7 +40,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Volumes {
   private final NodeServices node;
-  private final String uid;
   private final Path disk;
   private final Path memory;
   private final Map<String, Path> ready = new HashMap<>();
@@ -69,7 +68,6 @@ final class Volumes {
 
   Volumes(NodeServices node, String uid) {
     this.node = node;
-    this.uid = uid;
     disk = node.settings().podsDirectory().resolve(uid).resolve("volumes");
     memory = memoryRoot(node.settings()).resolve(uid);
   }

@@ -116,7 +116,7 @@ public final class NodeCheck {
       boolean on = Files.readString(Path.of(file)).strip().equals("1");
       findings.add(new Finding(Result.OK, subject, on ? "on" : "off; the server turns it on"));
     } catch (IOException e) {
-      findings.add(new Finding(Result.WARNING, subject, e.getMessage()));
+      findings.add(new Finding(Result.WARNING, subject, String.valueOf(e.getMessage())));
     }
   }
 }
