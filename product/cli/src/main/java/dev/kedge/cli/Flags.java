@@ -254,7 +254,7 @@ final class Flags {
         if (value != null && !value.isEmpty()) {
           Map<String, List<String>> one = new LinkedHashMap<>();
           add(one, flag, value, variable);
-          return Optional.of(one.get(flag.name()));
+          return Optional.of(one.getOrDefault(flag.name(), List.of()));
         }
       }
       return Optional.empty();

@@ -82,7 +82,7 @@ final class CopyCommand {
                 "-cf",
                 "-",
                 "-C",
-                absolute.getParent().toString(),
+                String.valueOf(absolute.getParent()),
                 "--transform",
                 "s,^" + name.replaceAll("([.\\[\\]*^$\\\\,])", "\\\\$1") + "," + rename + ",",
                 name)
@@ -126,7 +126,7 @@ final class CopyCommand {
                 "-xf",
                 "-",
                 "-C",
-                parent.toString(),
+                String.valueOf(parent),
                 "--transform",
                 "s,^" + name.replaceAll("([.\\[\\]*^$\\\\,])", "\\\\$1") + "," + rename + ",")
             .redirectOutput(ProcessBuilder.Redirect.INHERIT)
