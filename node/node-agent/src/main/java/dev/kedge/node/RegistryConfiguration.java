@@ -1,5 +1,15 @@
 package dev.kedge.node;
 
+import dev.kedge.model.JsonArray;
+import dev.kedge.model.JsonBoolean;
+import dev.kedge.model.JsonDecimal;
+import dev.kedge.model.JsonInteger;
+import dev.kedge.model.JsonNull;
+import dev.kedge.model.JsonObject;
+import dev.kedge.model.JsonString;
+import dev.kedge.model.JsonSyntaxException;
+import dev.kedge.model.JsonValue;
+import dev.kedge.model.Yaml;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -12,9 +22,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.snakeyaml.engine.v2.api.Load;
-import org.snakeyaml.engine.v2.api.LoadSettings;
-import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 
 /**
  * K3s's {@code registries.yaml} (mirrors with endpoints, configs with auth and tls) as containerd's
@@ -151,13 +158,30 @@ final class RegistryConfiguration {
       return Map.of();
     }
     try {
-      Object document =
-          new Load(LoadSettings.builder().build())
-              .loadFromString(Files.readString(settings.registries()));
-      return document == null ? Map.of() : map(document, "the document");
-    } catch (YamlEngineException e) {
-      throw new IOException(settings.registries() + " is not YAML: " + e.getMessage(), e);
+      return map(plain(Yaml.parse(Files.readString(settings.registries()))), "the document");
+    } catch (JsonSyntaxException e) {
+      throw new IOException(settings.registries() + " is not YAML: " + e.located(), e);
     }
+  }
+
+  private static @org.jspecify.annotations.Nullable Object plain(JsonValue value) {
+    return switch (value) {
+      case JsonObject object -> {
+        Map<String, @org.jspecify.annotations.Nullable Object> map = new LinkedHashMap<>();
+        object.forEach((name, item) -> map.put(name, plain(item)));
+        yield map;
+      }
+      case JsonArray array -> {
+        List<@org.jspecify.annotations.Nullable Object> list = new ArrayList<>();
+        array.items().forEach(item -> list.add(plain(item)));
+        yield list;
+      }
+      case JsonString text -> text.value();
+      case JsonBoolean flag -> flag.value();
+      case JsonInteger number -> number.value();
+      case JsonDecimal number -> number.value();
+      case JsonNull _ -> null;
+    };
   }
 
   private Map<?, ?> map(@org.jspecify.annotations.Nullable Object value, String what)
