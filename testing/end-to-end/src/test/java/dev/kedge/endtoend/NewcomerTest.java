@@ -307,9 +307,7 @@ class NewcomerTest {
     Awaitility.await()
         .atMost(SOON)
         .untilAsserted(
-            () ->
-                assertThat(page("http://127.0.0.1:" + httpPort + "/"))
-                    .contains("A new page"));
+            () -> assertThat(page("http://127.0.0.1:" + httpPort + "/")).contains("A new page"));
   }
 
   private String containers() {
