@@ -22,6 +22,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -258,12 +259,51 @@ public abstract class StoreContract {
   }
 
   @Test
+  void progressNeverRunsAheadOfTheReaderNorBack() throws Exception {
+    AtomicLong handled = new AtomicLong(store.currentRevision());
+    try (StoreWatch watch = store.watch("/p/", 0);
+        ExecutorService threads = Executors.newFixedThreadPool(2)) {
+      long last = handled.get() + 20_000;
+      Future<?> reader =
+          threads.submit(
+              () -> {
+                while (handled.get() < last) {
+                  List<Event> events = watch.take(SOON);
+                  if (!events.isEmpty()) {
+                    Thread.yield();
+                    handled.set(events.getLast().revision());
+                  }
+                }
+                return null;
+              });
+      Future<Long> asker =
+          threads.submit(
+              () -> {
+                long before = 0;
+                while (handled.get() < last) {
+                  long progress = watch.progress();
+                  assertThat(progress)
+                      .isLessThanOrEqualTo(handled.get())
+                      .isGreaterThanOrEqualTo(before);
+                  before = progress;
+                }
+                return before;
+              });
+      for (int i = 0; i < 20_000; i++) {
+        create("/p/n" + i, "x");
+      }
+      reader.get(SOON.toSeconds(), TimeUnit.SECONDS);
+      assertThat(asker.get(SOON.toSeconds(), TimeUnit.SECONDS)).isLessThanOrEqualTo(last);
+    }
+  }
+
+  @Test
   void requestedProgressWakesTheReader() throws Exception {
     try (StoreWatch watch = store.watch("/p/", 0);
         ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       Future<List<Event>> reader = threads.submit(() -> watch.take(Duration.ofMinutes(1)));
       watch.requestProgress();
-      assertThat(reader.get(SOON.toSeconds(), java.util.concurrent.TimeUnit.SECONDS)).isEmpty();
+      assertThat(reader.get(SOON.toSeconds(), TimeUnit.SECONDS)).isEmpty();
     }
   }
 

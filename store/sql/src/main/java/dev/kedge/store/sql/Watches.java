@@ -174,6 +174,7 @@ final class Watches {
         long published = log.published();
         lock.lock();
         try {
+          waiting = false;
           handled = delivered;
           if (overflowed) {
             overflowed = false;
@@ -214,8 +215,12 @@ final class Watches {
       long published = log.published();
       lock.lock();
       try {
-        // The reader waits for more, so all it got is handled, and there is nothing it lacks.
-        return waiting && queue.isEmpty() && !overflowed ? Math.max(handled, published) : handled;
+        if (waiting && queue.isEmpty() && !overflowed) {
+          // The reader waits for more, so all it got is handled, and there is nothing it lacks.
+          delivered = Math.max(delivered, published);
+          handled = delivered;
+        }
+        return handled;
       } finally {
         lock.unlock();
       }
