@@ -1,5 +1,7 @@
 package dev.kedge.http;
 
+import static org.eclipse.jetty.io.Content.Chunk.isFailure;
+
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -23,6 +25,7 @@ import org.eclipse.jetty.server.Response;
 import org.eclipse.jetty.server.internal.HttpConnection;
 import org.eclipse.jetty.util.BufferUtil;
 import org.eclipse.jetty.util.Callback;
+import org.eclipse.jetty.util.thread.Scheduler;
 import org.jspecify.annotations.Nullable;
 
 /** An exchange over the library's request and response. Lives on one virtual thread. */
@@ -30,6 +33,7 @@ final class JettyExchange implements Exchange {
   private static final long MOST_PASSED_OVER = 16L << 20;
   private static final Duration BODY_TIME = Duration.ofMinutes(1);
   private static final int SMALL = 8 * 1024;
+  private static final System.Logger LOGGER = System.getLogger("dev.kedge.http");
 
   private final Request request;
   private final Response response;
@@ -138,37 +142,13 @@ final class JettyExchange implements Exchange {
     return body;
   }
 
-  /**
-   * Takes the rest of a body that is refused, within bounds: a peer that still writes would be
-   * reset, and lose the answer that tells it why.
-   */
-  private static void passOver(InputStream body) throws IOException {
-    byte[] waste = new byte[8192];
-    long left = MOST_PASSED_OVER;
-    for (int count = body.read(waste); count >= 0 && left > 0; count = body.read(waste)) {
-      left -= count;
-    }
-  }
-
   @Override
   public byte[] readBody(int maxBytes) throws IOException {
     long announced = request.getHeaders().getLongField(HttpHeader.CONTENT_LENGTH);
     if (announced > maxBytes) {
-      passOver(body());
       throw new BodyTooLargeException(maxBytes);
     }
-    var deadline =
-        request
-            .getComponents()
-            .getScheduler()
-            .schedule(
-                () ->
-                    request.fail(
-                        new TimeoutException(
-                            "the request's body did not arrive within " + BODY_TIME)),
-                BODY_TIME.toMillis(),
-                TimeUnit.MILLISECONDS);
-    body.limited = true;
+    Scheduler.Task deadline = limitBodyTime();
     try {
       byte[] bytes = new byte[announced >= 0 ? (int) announced : Math.min(SMALL, maxBytes)];
       int length = 0;
@@ -179,7 +159,6 @@ final class JettyExchange implements Exchange {
             return bytes;
           }
           if (length == maxBytes) {
-            passOver(body);
             throw new BodyTooLargeException(maxBytes);
           }
           byte[] larger = new byte[(int) Math.min(maxBytes, Math.max(64, bytes.length * 2L))];
@@ -202,8 +181,47 @@ final class JettyExchange implements Exchange {
     }
   }
 
+  /** From now on the body must come within {@link #BODY_TIME}, or the request fails. */
+  private Scheduler.Task limitBodyTime() {
+    body.limited = true;
+    return request
+        .getComponents()
+        .getScheduler()
+        .schedule(
+            () ->
+                request.fail(
+                    new TimeoutException("the request's body did not arrive within " + BODY_TIME)),
+            BODY_TIME.toMillis(),
+            TimeUnit.MILLISECONDS);
+  }
+
+  /**
+   * Takes what the handler left of the body, within bounds, before the answer goes out: a peer that
+   * still writes would be reset, and lose the answer that tells it why.
+   */
+  private void passOverBody() {
+    if (body.ended() || request.getHeaders().contains(HttpHeader.EXPECT)) {
+      // A client that waits for leave to send its body has sent none of it.
+      return;
+    }
+    Scheduler.Task deadline = limitBodyTime();
+    try {
+      byte[] waste = new byte[SMALL];
+      long left = MOST_PASSED_OVER;
+      for (int count = body.read(waste); count >= 0 && left > 0; count = body.read(waste)) {
+        left -= count;
+      }
+    } catch (IOException e) {
+      LOGGER.log(System.Logger.Level.DEBUG, "the rest of a refused body did not come", e);
+    } finally {
+      body.limited = false;
+      deadline.cancel();
+    }
+  }
+
   @Override
   public void respond(int status, Headers headers, byte[] content) throws IOException {
+    passOverBody();
     begin(status, headers);
     if (!response.getHeaders().contains(HttpHeader.CONTENT_LENGTH)
         && status >= 200
@@ -466,6 +484,19 @@ final class JettyExchange implements Exchange {
     private boolean eof;
     private boolean limited;
 
+    /** Whether nothing is left of the body, as known without waiting. */
+    boolean ended() {
+      if (!eof && chunk == null) {
+        chunk = request.read();
+        if (chunk != null && chunk.isLast() && !chunk.hasRemaining() && !isFailure(chunk)) {
+          chunk.release();
+          chunk = null;
+          eof = true;
+        }
+      }
+      return eof;
+    }
+
     @Override
     public int read() throws IOException {
       byte[] one = new byte[1];
@@ -489,7 +520,7 @@ final class JettyExchange implements Exchange {
           waiter.await();
           continue;
         }
-        if (Content.Chunk.isFailure(next)) {
+        if (isFailure(next)) {
           Throwable failure = next.getFailure();
           if (!next.isLast() && !limited) {
             // Only quiet for a while: an upload may pause.

@@ -199,6 +199,24 @@ class HttpServerTest {
 
   @ParameterizedTest
   @EnumSource
+  void refusalsBeforeTheBodyIsReadReachTheirSender(Version version) throws Exception {
+    HttpServer server =
+        serve(exchange -> exchange.respond(415, Headers.NONE, "not this".getBytes(UTF_8)));
+    HttpClient client = client(version);
+
+    for (int i = 0; i < 300; i++) {
+      byte[] body = new byte[i % 3 == 0 ? 100_000 : i];
+      HttpResponse<String> answer =
+          client.send(
+              to(server, "/").POST(BodyPublishers.ofByteArray(body)).build(),
+              BodyHandlers.ofString());
+      assertThat(answer.statusCode()).isEqualTo(415);
+      assertThat(answer.body()).isEqualTo("not this");
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource
   void unansweredAndFailedRequestsSaySo(Version version) throws Exception {
     HttpServer server =
         serve(
