@@ -16,7 +16,9 @@ import dev.kedge.store.cache.Selection;
 import dev.kedge.store.cache.WatchCache;
 import java.time.Clock;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -95,6 +97,15 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     expiry.close();
     customResources.close();
     catalogs.current().kinds().forEach(StoredKind::close);
+  }
+
+  @Override
+  public Map<ResourceGroup, Long> counts() {
+    Map<ResourceGroup, Long> counts = new LinkedHashMap<>();
+    for (StoredKind kind : catalogs.current().kinds()) {
+      counts.put(new ResourceGroup(kind.type().group(), kind.type().plural()), kind.count());
+    }
+    return counts;
   }
 
   // Reading.

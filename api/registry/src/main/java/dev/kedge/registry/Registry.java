@@ -6,6 +6,7 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonValue;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -18,6 +19,9 @@ import java.util.Optional;
 public interface Registry {
   /** What is served now. */
   Catalog catalog();
+
+  /** How many objects are stored, by group and plural; for the operator. */
+  Map<ResourceGroup, Long> counts();
 
   /** Reads one object or subresource. */
   ServedObject get(Request request, GetOptions options);
@@ -42,6 +46,9 @@ public interface Registry {
 
   /** Deletes what a list with these options would show; returns what was deleted. */
   ServedList deleteCollection(Request request, ListOptions list, DeleteOptions delete);
+
+  /** A resource apart from its versions; the core group's name is empty. */
+  record ResourceGroup(String group, String plural) {}
 
   /**
    * A request's target and sender.

@@ -107,6 +107,12 @@ final class StoredKind implements AutoCloseable {
     return open != null ? open : open();
   }
 
+  /** How many objects are stored; a kind that has none needs no cache to say so. */
+  long count() {
+    boolean none = cache == null && store.list(prefix, 0, "", 1).entries().isEmpty();
+    return none ? 0 : cache().size();
+  }
+
   private synchronized WatchCache open() {
     if (closed) {
       throw new IllegalStateException(type + " is no longer served");

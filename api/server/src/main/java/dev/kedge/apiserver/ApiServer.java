@@ -7,7 +7,9 @@ import dev.kedge.identity.Authorizer;
 import dev.kedge.identity.ServiceAccountTokens;
 import dev.kedge.registry.Registry;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -19,7 +21,6 @@ import java.util.Optional;
  */
 public final class ApiServer implements Handler {
   private final Stage.Next first;
-  private final Metrics metrics;
 
   /**
    * What a server is made of.
@@ -30,6 +31,7 @@ public final class ApiServer implements Handler {
    * @param services the way to Services, for the proxy
    * @param health what {@code /livez}, {@code /readyz} and {@code /healthz} look at
    * @param openApi the documents under {@code /openapi}
+   * @param metrics what else is told at {@code /metrics}
    * @param authorityPem the bundle at {@code /cacerts} that clients verify this server by
    * @param settings numbers and names
    */
@@ -42,6 +44,7 @@ public final class ApiServer implements Handler {
       ServiceAccess services,
       HealthChecks health,
       OpenApiDocuments openApi,
+      List<MetricSource> metrics,
       String authorityPem,
       Settings settings) {}
 
@@ -54,6 +57,7 @@ public final class ApiServer implements Handler {
    * @param maxReads requests that read and run at once
    * @param maxWrites requests that write and run at once
    * @param limitWait how long a request waits for its turn before it is told to come again
+   * @param requestTime how long a request may take that is no watch and no stream
    * @param minWatch the least time that a watch without a wish of its own runs; it ends at random
    *     before twice that
    */
@@ -63,21 +67,33 @@ public final class ApiServer implements Handler {
       int maxReads,
       int maxWrites,
       Duration limitWait,
+      Duration requestTime,
       Duration minWatch) {
     /** Upstream's numbers. */
     public static Settings of(String version, String address) {
       return new Settings(
-          version, address, 400, 200, Duration.ofSeconds(15), Duration.ofMinutes(30));
+          version,
+          address,
+          400,
+          200,
+          Duration.ofSeconds(15),
+          Duration.ofMinutes(1),
+          Duration.ofMinutes(30));
     }
   }
 
   /** A server of these parts. */
   public ApiServer(Parts parts) {
-    metrics = new Metrics();
+    List<MetricSource> sources = new ArrayList<>(parts.metrics());
+    sources.add(parts.health());
+    sources.add(out -> storedObjects(parts.registry(), out));
+    sources.add(new ProcessMetrics());
+    Metrics metrics = new Metrics(sources);
     List<Stage> stages =
         List.of(
             new FailureStage(metrics),
             new RequestInfoStage(),
+            new DeadlineStage(parts.settings().requestTime(), metrics),
             new AuthenticationStage(parts.authenticator()),
             new ImpersonationStage(parts.authorizer()),
             new LimitStage(parts.settings(), metrics),
@@ -89,6 +105,30 @@ public final class ApiServer implements Handler {
       next = call -> stage.handle(call, rest);
     }
     first = next;
+  }
+
+  private static void storedObjects(Registry registry, Exposition out) {
+    Map<Registry.ResourceGroup, Long> counts = registry.counts();
+    out.family(
+        "apiserver_resource_objects",
+        "gauge",
+        "Number of stored objects at the time of last check split by kind. In case of a fetching"
+            + " error, the value will be -1.");
+    counts.forEach(
+        (kind, count) -> out.sample(count, "group", kind.group(), "resource", kind.plural()));
+    // The older name, which dashboards still read.
+    out.family(
+        "apiserver_storage_objects",
+        "gauge",
+        "[DEPRECATED, consider using apiserver_resource_objects instead] Number of stored objects"
+            + " at the time of last check split by kind. In case of a fetching error, the value"
+            + " will be -1.");
+    counts.forEach(
+        (kind, count) ->
+            out.sample(
+                count,
+                "resource",
+                kind.group().isEmpty() ? kind.plural() : kind.plural() + "." + kind.group()));
   }
 
   @Override

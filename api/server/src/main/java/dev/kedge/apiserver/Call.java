@@ -1,5 +1,6 @@
 package dev.kedge.apiserver;
 
+import dev.kedge.apiserver.DeadlineStage.Deadline;
 import dev.kedge.http.Exchange;
 import dev.kedge.http.Headers;
 import dev.kedge.http.Headers.Header;
@@ -12,6 +13,7 @@ import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One request on its way through the stages: the exchange, and what the stages found out. Adds to
@@ -26,6 +28,7 @@ final class Call implements Exchange {
   private User user = User.ANONYMOUS;
   private int status;
   private long sent;
+  private @Nullable Deadline deadline;
 
   Call(Exchange exchange) {
     this.exchange = exchange;
@@ -47,6 +50,18 @@ final class Call implements Exchange {
 
   void user(User known) {
     user = known;
+  }
+
+  void deadline(Deadline known) {
+    deadline = known;
+  }
+
+  /** An answer begins: it is not to be interrupted any more. */
+  private void answering(int code) {
+    status = code;
+    if (deadline != null) {
+      deadline.end();
+    }
   }
 
   String auditId() {
@@ -169,20 +184,20 @@ final class Call implements Exchange {
 
   @Override
   public void respond(int code, Headers headers, byte[] body) throws IOException {
-    status = code;
+    answering(code);
     sent = body.length;
     exchange.respond(code, complete(headers), body);
   }
 
   @Override
   public OutputStream stream(int code, Headers headers) throws IOException {
-    status = code;
+    answering(code);
     return exchange.stream(code, complete(headers));
   }
 
   @Override
   public Connection hijack(Headers headers) throws IOException {
-    status = 101;
+    answering(101);
     return exchange.hijack(headers);
   }
 

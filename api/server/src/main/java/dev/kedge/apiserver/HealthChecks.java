@@ -17,7 +17,8 @@ import java.util.function.Supplier;
  * @param ready whether it should be sent requests; the live checks count too
  */
 public record HealthChecks(
-    Map<String, Supplier<Optional<String>>> live, Map<String, Supplier<Optional<String>>> ready) {
+    Map<String, Supplier<Optional<String>>> live, Map<String, Supplier<Optional<String>>> ready)
+    implements MetricSource {
   /** Nothing but {@code ping}. */
   public static final HealthChecks PING = new HealthChecks(Map.of(), Map.of());
 
@@ -86,12 +87,26 @@ public record HealthChecks(
     if (!unknown.isEmpty()) {
       lines
           .append("warn: some health checks cannot be excluded: no matches for ")
-          .append(String.join(", ", unknown.stream().map(name -> "\"" + name + "\"").toList()))
+          .append(String.join(",", unknown.stream().sorted().map(name -> "\"" + name + "\"").toList()))
           .append('\n');
     }
     if (!healthy) {
       return new Report(false, lines + path + " check failed\n");
     }
     return new Report(true, verbose ? lines + path + " check passed\n" : "ok");
+  }
+
+  @Override
+  public void write(Exposition out) {
+    out.family(
+        "kubernetes_healthcheck",
+        "gauge",
+        "This metric records the result of a single healthcheck.");
+    for (String path : List.of("healthz", "livez", "readyz")) {
+      of(path)
+          .forEach(
+              (name, check) ->
+                  out.sample(check.get().isEmpty() ? 1 : 0, "name", name, "type", path));
+    }
   }
 }

@@ -30,11 +30,11 @@ final class LimitStage implements Stage {
   @Override
   public void handle(Call call, Next next) throws Exception {
     if (call.info().longRunning()) {
-      metrics.longRunning(1);
+      metrics.longRunning(call, 1);
       try {
         next.handle(call);
       } finally {
-        metrics.longRunning(-1);
+        metrics.longRunning(call, -1);
       }
       return;
     }

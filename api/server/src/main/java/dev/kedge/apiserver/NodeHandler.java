@@ -40,6 +40,9 @@ import javax.net.ssl.X509TrustManager;
  * connections pass through. Any thread.
  */
 final class NodeHandler {
+  /** Subresources that connect to something, rather than read or write an object. */
+  static final Set<String> CONNECTIONS = Set.of("exec", "attach", "portforward", "proxy");
+
   private static final Set<String> STREAMS = Set.of("exec", "attach", "portforward");
 
   private final Registry registry;

@@ -3,14 +3,9 @@ package dev.kedge.apiserver;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import dev.kedge.http.Exchange;
-import dev.kedge.http.Headers;
 import dev.kedge.http.Query;
 import dev.kedge.identity.User;
 import dev.kedge.model.ApiException;
-import java.io.InputStream;
-import java.io.OutputStream;
-import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -20,8 +15,9 @@ import org.junit.jupiter.api.Test;
 class LimitStageTest {
   private final LimitStage stage =
       new LimitStage(
-          new ApiServer.Settings("v1", "x", 1, 1, Duration.ofMillis(50), Duration.ofMinutes(1)),
-          new Metrics());
+          new ApiServer.Settings(
+              "v1", "x", 1, 1, Duration.ofMillis(50), Duration.ofMinutes(1), Duration.ofMinutes(1)),
+          new Metrics(List.of()));
 
   @Test
   void tellsWhoWaitsTooLongToComeAgain() throws Exception {
@@ -63,60 +59,9 @@ class LimitStageTest {
   }
 
   private static Call call(String method, String path, User user) {
-    Call call = new Call(new Unanswered(method, path));
+    Call call = new Call(new FakeExchange(method, path, Query.NONE));
     call.info(RequestInfo.of(method, path, Query.NONE));
     call.user(user);
     return call;
-  }
-
-  /** A request that nobody answers. */
-  private record Unanswered(String method, String path) implements Exchange {
-    @Override
-    public Query query() {
-      return Query.NONE;
-    }
-
-    @Override
-    public Headers headers() {
-      return Headers.NONE;
-    }
-
-    @Override
-    public List<X509Certificate> peerCertificates() {
-      return List.of();
-    }
-
-    @Override
-    public String remoteAddress() {
-      return "127.0.0.1";
-    }
-
-    @Override
-    public String protocol() {
-      return "HTTP/1.1";
-    }
-
-    @Override
-    public InputStream body() {
-      return InputStream.nullInputStream();
-    }
-
-    @Override
-    public void respond(int status, Headers headers, byte[] body) {
-      throw new AssertionError("not to be answered");
-    }
-
-    @Override
-    public OutputStream stream(int status, Headers headers) {
-      throw new AssertionError("not to be answered");
-    }
-
-    @Override
-    public Connection hijack(Headers headers) {
-      throw new AssertionError("not to be answered");
-    }
-
-    @Override
-    public void onGone(Runnable action) {}
   }
 }

@@ -150,6 +150,7 @@ final class TestServer implements AutoCloseable {
                 ServiceAccess.NONE,
                 HealthChecks.PING,
                 OpenApiDocuments.rendered(),
+                List.of(),
                 certificates.serverAuthority().bundlePem(),
                 ApiServer.Settings.of("v1.36.2+kedge1", "127.0.0.1:6443")));
     Credential serving =

@@ -547,6 +547,58 @@ class HttpServerTest {
     }
   }
 
+  /** A client that retries what it may retry sees nothing of a stop but a closed door. */
+  @ParameterizedTest
+  @EnumSource
+  void stoppingLosesNoRequest(Version version) throws Exception {
+    AtomicInteger handled = new AtomicInteger();
+    HttpServer server =
+        serve(
+            exchange -> {
+              byte[] body = exchange.readBody(100_000);
+              handled.incrementAndGet();
+              exchange.respond(200, Headers.NONE, body);
+            });
+    HttpClient client = client(version);
+    HttpRequest request =
+        to(server, "/x").POST(BodyPublishers.ofString("y".repeat(2000))).build();
+    var lost = new ConcurrentLinkedQueue<String>();
+    AtomicInteger answered = new AtomicInteger();
+    List<Thread> callers = new ArrayList<>();
+    for (int i = 0; i < 8; i++) {
+      callers.add(
+          Thread.ofVirtual()
+              .start(
+                  () -> {
+                    try {
+                      while (true) {
+                        HttpResponse<String> answer =
+                            client.send(request, BodyHandlers.ofString());
+                        if (answer.statusCode() != 200 || answer.body().length() != 2000) {
+                          lost.add("answered " + answer.statusCode());
+                          return;
+                        }
+                        answered.incrementAndGet();
+                      }
+                    } catch (java.net.ConnectException e) {
+                      // The door is closed.
+                    } catch (java.io.IOException e) {
+                      lost.add(e.toString());
+                    } catch (InterruptedException e) {
+                      Thread.currentThread().interrupt();
+                    }
+                  }));
+    }
+    await().until(() -> answered.get() > 200);
+    server.close(Duration.ofSeconds(5));
+    for (Thread caller : callers) {
+      caller.join();
+    }
+    // What was handled was answered; what was not handled may be sent again elsewhere.
+    assertThat(answered.get()).as(lost.toString()).isEqualTo(handled.get());
+    System.out.println("stop under load: " + answered + " answered, refused: " + lost);
+  }
+
   private static byte[] pattern(int length) {
     byte[] bytes = new byte[length];
     for (int i = 0; i < length; i++) {

@@ -1,6 +1,7 @@
 package dev.kedge.server;
 
 import dev.kedge.apiserver.ApiServer;
+import dev.kedge.apiserver.Exposition;
 import dev.kedge.apiserver.HealthChecks;
 import dev.kedge.apiserver.OpenApiDocuments;
 import dev.kedge.client.Informers;
@@ -38,13 +39,16 @@ import dev.kedge.store.Store;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.sql.SqliteStore;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
 
 /**
  * The assembly: every part of a server, constructed in start order, on one page. Parts know the
@@ -60,13 +64,17 @@ import java.util.concurrent.CompletableFuture;
  * {@link #close} stops them in reverse. Containers are not parts; they go on.
  */
 public final class KedgeServer implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger("dev.kedge.server");
   private static final Duration RENEWAL_INTERVAL = Duration.ofHours(12);
 
   private final Closer parts;
   private final Optional<NodeParts> node;
 
-  private KedgeServer(Closer parts, Optional<NodeParts> node) {
+  private final Readiness readiness;
+
+  private KedgeServer(Closer parts, Readiness readiness, Optional<NodeParts> node) {
     this.parts = parts;
+    this.readiness = readiness;
     this.node = node;
   }
 
@@ -79,8 +87,10 @@ public final class KedgeServer implements AutoCloseable {
   public static KedgeServer start(ServerConfig config, Startup startup, Runnable packages) {
     Preflight.check(config);
     Closer parts = new Closer();
+    Readiness readiness = new Readiness();
     try {
-      return new KedgeServer(parts, start(config, startup, packages, parts));
+      return new KedgeServer(
+          parts, readiness, start(config, startup, packages, readiness, parts));
     } catch (RuntimeException | Error e) {
       parts.close();
       throw e;
@@ -88,7 +98,11 @@ public final class KedgeServer implements AutoCloseable {
   }
 
   private static Optional<NodeParts> start(
-      ServerConfig config, Startup startup, Runnable packages, Closer parts) {
+      ServerConfig config,
+      Startup startup,
+      Runnable packages,
+      Readiness readiness,
+      Closer parts) {
     Clock clock = Clock.systemUTC();
     parts.add("data directory lock", DataDirLock.take(config.dataDir()));
 
@@ -151,7 +165,6 @@ public final class KedgeServer implements AutoCloseable {
     Informers informers = parts.add("informers", new SharedInformers(client));
     NodeRoutes nodes = new NodeRoutes();
     ServiceRoutes services = new ServiceRoutes(informers);
-    Readiness readiness = new Readiness();
 
     ApiServer api =
         new ApiServer(
@@ -162,8 +175,9 @@ public final class KedgeServer implements AutoCloseable {
                 Optional.of(tokens),
                 nodes,
                 services,
-                new HealthChecks(Map.of(), Map.of("bootstrap", readiness::fault)),
+                health(store, readiness),
                 OpenApiDocuments.rendered(),
+                List.of(out -> databaseSize(config, out)),
                 certificates.serverAuthority().bundlePem(),
                 ApiServer.Settings.of(
                     KedgeVersion.GIT_VERSION,
@@ -226,6 +240,35 @@ public final class KedgeServer implements AutoCloseable {
                         nodes))));
   }
 
+  /** The datastore has upstream's name: probes and dashboards ask for {@code /readyz/etcd}. */
+  private static HealthChecks health(Store store, Readiness readiness) {
+    Map<String, Supplier<Optional<String>>> ready = new LinkedHashMap<>();
+    ready.put("bootstrap", readiness::bootstrap);
+    ready.put("shutdown", readiness::shutdown);
+    return new HealthChecks(Map.of("etcd", () -> fault(store)), ready);
+  }
+
+  private static Optional<String> fault(Store store) {
+    try {
+      store.get("/registry/health");
+      return Optional.empty();
+    } catch (StoreException e) {
+      return Optional.of(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private static void databaseSize(ServerConfig config, Exposition out) {
+    try {
+      out.family(
+              "apiserver_storage_size_bytes",
+              "gauge",
+              "Size of the storage database file physically allocated in bytes.")
+          .sample(Files.size(config.databaseFile()), "storage_cluster_id", "storage-cluster-0");
+    } catch (IOException e) {
+      LOG.log(System.Logger.Level.DEBUG, "the database file cannot be measured", e);
+    }
+  }
+
   /** Looks twice a day; a leaf is renewed when a third of its life remains. */
   private static void renewCertificates(ClusterCertificates certificates, Timeline timeline) {
     timeline.after(
@@ -279,6 +322,7 @@ public final class KedgeServer implements AutoCloseable {
 
   @Override
   public void close() {
+    readiness.stopping();
     parts.close();
   }
 }

@@ -2,15 +2,25 @@ package dev.kedge.server;
 
 import java.util.Optional;
 
-/** Whether the server has what every cluster has from its first moment on. */
+/** Whether the server should be sent requests: from its first objects on until it is to stop. */
 final class Readiness {
   private volatile boolean ready;
+  private volatile boolean stopping;
 
   void ready() {
     ready = true;
   }
 
-  Optional<String> fault() {
+  /** The server is about to stop; balancers should look elsewhere before it does. */
+  void stopping() {
+    stopping = true;
+  }
+
+  Optional<String> bootstrap() {
     return ready ? Optional.empty() : Optional.of("the standard roles are being made");
+  }
+
+  Optional<String> shutdown() {
+    return stopping ? Optional.of("process is shutting down") : Optional.empty();
   }
 }
