@@ -87,7 +87,8 @@ public record HealthChecks(
     if (!unknown.isEmpty()) {
       lines
           .append("warn: some health checks cannot be excluded: no matches for ")
-          .append(String.join(",", unknown.stream().sorted().map(name -> "\"" + name + "\"").toList()))
+          .append(
+              String.join(",", unknown.stream().sorted().map(name -> "\"" + name + "\"").toList()))
           .append('\n');
     }
     if (!healthy) {

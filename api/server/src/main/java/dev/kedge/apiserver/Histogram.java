@@ -46,8 +46,7 @@ final class Histogram {
     long below = 0;
     for (int i = 0; i < buckets.length; i++) {
       below += buckets[i].sum();
-      bounded.set(
-          bounded.size() - 1, i < bounds.length ? Exposition.number(bounds[i]) : "+Inf");
+      bounded.set(bounded.size() - 1, i < bounds.length ? Exposition.number(bounds[i]) : "+Inf");
       out.sample("_bucket", below, bounded);
     }
     out.sample("_sum", sum.sum(), labels);

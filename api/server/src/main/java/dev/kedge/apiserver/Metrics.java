@@ -202,8 +202,7 @@ final class Metrics {
         (target, one) ->
             one.codes.forEach(
                 (code, count) ->
-                    out.sample(
-                        "", count.sum(), target.labels("code", Integer.toString(code)))));
+                    out.sample("", count.sum(), target.labels("code", Integer.toString(code)))));
     out.family(
         "apiserver_request_duration_seconds",
         "histogram",
@@ -254,8 +253,7 @@ final class Metrics {
     each(longRunning, (target, count) -> out.sample("", count.get(), target.plainLabels()));
     out.family("kedge_apiserver_watches", "gauge", "Watches that run now, by resource.");
     each(watches, (resource, count) -> out.sample("", count.get(), resource.labels()));
-    out.family(
-        "apiserver_watch_events_total", "counter", "Number of events sent in watch clients");
+    out.family("apiserver_watch_events_total", "counter", "Number of events sent in watch clients");
     each(watchEvents, (resource, count) -> out.sample("", count.sum(), resource.labels()));
     sources.forEach(source -> source.write(out));
     return out.text();

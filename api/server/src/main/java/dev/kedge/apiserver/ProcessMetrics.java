@@ -55,8 +55,7 @@ final class ProcessMetrics implements MetricSource {
   private static void memory(Exposition out) {
     try {
       String[] pages = Files.readString(SELF.resolve("statm")).split(" ");
-      out.family(
-              "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.")
+      out.family("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.")
           .sample(Long.parseLong(pages[1]) * PAGE);
       out.family("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.")
           .sample(Long.parseLong(pages[0]) * PAGE);

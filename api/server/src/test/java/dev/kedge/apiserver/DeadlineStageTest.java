@@ -107,8 +107,7 @@ class DeadlineStageTest {
     ApiException refused =
         catchThrowableOfType(
             ApiException.class,
-            () ->
-                stage.handle(call("/api/v1/pods", "timeout=" + text), DeadlineStageTest::never));
+            () -> stage.handle(call("/api/v1/pods", "timeout=" + text), DeadlineStageTest::never));
     assertThat(refused.code()).isEqualTo(400);
     assertThat(refused.getMessage())
         .isEqualTo("invalid timeout specified in the request URL - " + why);

@@ -50,8 +50,7 @@ class OperationTest {
         Matcher sample = SAMPLE.matcher(line);
         assertThat(sample.matches()).as(line).isTrue();
         Double before =
-            all.put(
-                line.substring(0, line.lastIndexOf(' ')), Double.parseDouble(sample.group(3)));
+            all.put(line.substring(0, line.lastIndexOf(' ')), Double.parseDouble(sample.group(3)));
         assertThat(before).as(line).isNull();
       }
     }
@@ -168,13 +167,11 @@ class OperationTest {
     assertThat(checks.all("readyz", Set.of(), false))
         .isEqualTo(
             new HealthChecks.Report(
-                false,
-                "[+]ping ok\n[-]shutdown failed: reason withheld\nreadyz check failed\n"));
+                false, "[+]ping ok\n[-]shutdown failed: reason withheld\nreadyz check failed\n"));
     assertThat(checks.all("readyz", Set.of("shutdown"), false).healthy()).isTrue();
     assertThat(checks.all("livez", Set.of(), false).healthy()).isTrue();
     assertThat(checks.one("readyz", "shutdown"))
-        .contains(
-            new HealthChecks.Report(false, "internal server error: process is ending\n"));
+        .contains(new HealthChecks.Report(false, "internal server error: process is ending\n"));
   }
 
   @Test

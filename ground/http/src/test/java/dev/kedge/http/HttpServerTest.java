@@ -560,8 +560,7 @@ class HttpServerTest {
               exchange.respond(200, Headers.NONE, body);
             });
     HttpClient client = client(version);
-    HttpRequest request =
-        to(server, "/x").POST(BodyPublishers.ofString("y".repeat(2000))).build();
+    HttpRequest request = to(server, "/x").POST(BodyPublishers.ofString("y".repeat(2000))).build();
     var lost = new ConcurrentLinkedQueue<String>();
     AtomicInteger answered = new AtomicInteger();
     List<Thread> callers = new ArrayList<>();
@@ -572,8 +571,7 @@ class HttpServerTest {
                   () -> {
                     try {
                       while (true) {
-                        HttpResponse<String> answer =
-                            client.send(request, BodyHandlers.ofString());
+                        HttpResponse<String> answer = client.send(request, BodyHandlers.ofString());
                         if (answer.statusCode() != 200 || answer.body().length() != 2000) {
                           lost.add("answered " + answer.statusCode());
                           return;

@@ -89,8 +89,7 @@ public final class KedgeServer implements AutoCloseable {
     Closer parts = new Closer();
     Readiness readiness = new Readiness();
     try {
-      return new KedgeServer(
-          parts, readiness, start(config, startup, packages, readiness, parts));
+      return new KedgeServer(parts, readiness, start(config, startup, packages, readiness, parts));
     } catch (RuntimeException | Error e) {
       parts.close();
       throw e;
@@ -98,11 +97,7 @@ public final class KedgeServer implements AutoCloseable {
   }
 
   private static Optional<NodeParts> start(
-      ServerConfig config,
-      Startup startup,
-      Runnable packages,
-      Readiness readiness,
-      Closer parts) {
+      ServerConfig config, Startup startup, Runnable packages, Readiness readiness, Closer parts) {
     Clock clock = Clock.systemUTC();
     parts.add("data directory lock", DataDirLock.take(config.dataDir()));
 
