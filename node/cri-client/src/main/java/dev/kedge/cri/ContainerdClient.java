@@ -1,6 +1,10 @@
 package dev.kedge.cri;
 
-import dev.kedge.cri.CriException.Code;
+import dev.kedge.grpc.GrpcChannel;
+import dev.kedge.grpc.GrpcException;
+import dev.kedge.grpc.GrpcException.Code;
+import dev.kedge.grpc.ProtoMessage;
+import dev.kedge.grpc.ProtoWriter;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
@@ -14,7 +18,7 @@ import java.util.function.Consumer;
 /**
  * The handful of containerd's own services that CRI has no word for: events (task exits, where CRI
  * events are missing), content, images and leases (to import images), all in one containerd
- * namespace. Methods block; any thread; failures are {@link CriException}s.
+ * namespace. Methods block; any thread; failures are {@link GrpcException}s.
  */
 public final class ContainerdClient implements AutoCloseable {
   private static final Duration NORMAL = Duration.ofMinutes(2);
@@ -29,7 +33,7 @@ public final class ContainerdClient implements AutoCloseable {
    * @param namespace such as {@code k8s.io}, where CRI keeps its things
    */
   public ContainerdClient(Path socket, String namespace) {
-    channel = new GrpcChannel(socket);
+    channel = GrpcChannel.unix(socket);
     this.namespace = namespace;
   }
 
@@ -99,7 +103,7 @@ public final class ContainerdClient implements AutoCloseable {
                 exit ? event.int32(4) : 0));
       }
     }
-    throw new CriException(Code.UNAVAILABLE, "the event stream ended");
+    throw new GrpcException(Code.UNAVAILABLE, "the event stream ended");
   }
 
   /** Creates a lease: what is written under it is kept until it is deleted. */
@@ -116,7 +120,7 @@ public final class ContainerdClient implements AutoCloseable {
     try {
       call("content.v1.Content/Info", "", out -> out.string(1, digest));
       return true;
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       if (e.isNotFound()) {
         return false;
       }
@@ -167,7 +171,7 @@ public final class ContainerdClient implements AutoCloseable {
           .map(7, labels);
       call.sendLast(commit.bytes());
       call.next();
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       if (!e.isAlreadyExists()) {
         throw e;
       }
@@ -202,7 +206,7 @@ public final class ContainerdClient implements AutoCloseable {
       ProtoMessage target =
           call("images.v1.Images/Get", "", out -> out.string(1, name)).message(1).message(3);
       return Optional.of(new Descriptor(target.string(1), target.string(2), target.integer(3)));
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       if (e.isNotFound()) {
         return Optional.empty();
       }
@@ -228,7 +232,7 @@ public final class ContainerdClient implements AutoCloseable {
                                     .integer(3, target.size())));
     try {
       call("images.v1.Images/Create", lease, image);
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       if (!e.isAlreadyExists()) {
         throw e;
       }
@@ -240,7 +244,7 @@ public final class ContainerdClient implements AutoCloseable {
   public void deleteImage(String name) {
     try {
       call("images.v1.Images/Delete", "", out -> out.string(1, name).bool(2, true));
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       if (!e.isNotFound()) {
         throw e;
       }

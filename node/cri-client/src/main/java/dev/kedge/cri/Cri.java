@@ -1,5 +1,7 @@
 package dev.kedge.cri;
 
+import dev.kedge.grpc.ProtoMessage;
+import dev.kedge.grpc.ProtoWriter;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

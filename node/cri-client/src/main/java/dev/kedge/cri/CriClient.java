@@ -14,6 +14,10 @@ import dev.kedge.cri.Cri.SandboxConfig;
 import dev.kedge.cri.Cri.SandboxFilter;
 import dev.kedge.cri.Cri.SandboxStats;
 import dev.kedge.cri.Cri.SandboxStatus;
+import dev.kedge.grpc.GrpcChannel;
+import dev.kedge.grpc.GrpcException;
+import dev.kedge.grpc.ProtoMessage;
+import dev.kedge.grpc.ProtoWriter;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -25,8 +29,8 @@ import java.util.function.Consumer;
 /**
  * A container runtime as CRI v1 shows it: RuntimeService and ImageService on one Unix domain
  * socket. Methods block; any thread; the connection is made when needed and made again when it
- * breaks. Every failure is a {@link CriException}; the container runtime's NOT_FOUND, for one, is
- * {@link CriException#isNotFound}.
+ * breaks. Every failure is a {@link GrpcException}; the container runtime's NOT_FOUND, for one, is
+ * {@link GrpcException#isNotFound}.
  */
 public final class CriClient implements AutoCloseable {
   private static final String RUNTIME = "/runtime.v1.RuntimeService/";
@@ -40,7 +44,17 @@ public final class CriClient implements AutoCloseable {
 
   /** A client of the runtime behind a socket; nothing is connected before the first call. */
   public CriClient(Path socket) {
-    channel = new GrpcChannel(socket);
+    channel = GrpcChannel.unix(socket);
+  }
+
+  /**
+   * Whether the runtime could not be reached, went away during the call, or is still starting
+   * (which containerd says with the code UNKNOWN).
+   */
+  public static boolean isUnavailable(GrpcException e) {
+    return e.isUnavailable()
+        || e.code() == GrpcException.Code.UNKNOWN
+            && e.detail().contains("server is not initialized yet");
   }
 
   private ProtoMessage call(String method, Duration timeout, Consumer<ProtoWriter> request) {
@@ -157,7 +171,7 @@ public final class CriClient implements AutoCloseable {
    * Runs a command in a container to its end.
    *
    * @param timeout zero for none
-   * @throws CriException DEADLINE_EXCEEDED, or UNKNOWN with a message about the deadline, when the
+   * @throws GrpcException DEADLINE_EXCEEDED, or UNKNOWN with a message about the deadline, when the
    *     command takes longer
    */
   public ExecResult execSync(String id, List<String> command, Duration timeout) {
@@ -240,7 +254,7 @@ public final class CriClient implements AutoCloseable {
         listener.accept(Cri.ContainerEvent.decode(ProtoMessage.parse(event)));
       }
     }
-    throw new CriException(CriException.Code.UNAVAILABLE, "the event stream ended");
+    throw new GrpcException(GrpcException.Code.UNAVAILABLE, "the event stream ended");
   }
 
   /** An image by name, id or digest; empty when it is not on the node. */

@@ -1,6 +1,5 @@
 /**
- * A client of CRI v1 and of the few containerd services beside it: gRPC over HTTP/2 on a Unix
- * domain socket, with nothing but the JDK.
+ * A client of CRI v1 and of the few containerd services beside it, over gRPC.
  */
 @NullMarked
 package dev.kedge.cri;

@@ -1,8 +1,8 @@
 package dev.kedge.node;
 
 import dev.kedge.cri.Cri;
-import dev.kedge.cri.CriException;
-import dev.kedge.cri.GrpcHealth;
+import dev.kedge.grpc.GrpcException;
+import dev.kedge.grpc.GrpcHealth;
 import dev.kedge.model.JsonInteger;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
@@ -97,8 +97,8 @@ final class Checks {
           new String(result.stdout(), StandardCharsets.UTF_8)
               + new String(result.stderr(), StandardCharsets.UTF_8);
       return new Result(result.exitCode() == 0, output);
-    } catch (CriException e) {
-      return e.code() == CriException.Code.DEADLINE_EXCEEDED
+    } catch (GrpcException e) {
+      return e.code() == GrpcException.Code.DEADLINE_EXCEEDED
               || e.detail().contains("timeout") && e.detail().contains("exceeded")
           ? new Result(
               false,
@@ -140,7 +140,7 @@ final class Checks {
           ? new Result(true, "service healthy")
           : new Result(
               false, "service unhealthy (responded with \"" + GrpcHealth.name(status) + "\")");
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       return switch (e.code()) {
         case UNIMPLEMENTED ->
             new Result(

@@ -3,7 +3,7 @@ package dev.kedge.node;
 import dev.kedge.cri.ContainerdClient;
 import dev.kedge.cri.Cri;
 import dev.kedge.cri.CriClient;
-import dev.kedge.cri.CriException;
+import dev.kedge.grpc.GrpcException;
 import java.io.IOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -240,8 +240,8 @@ public final class Containerd implements AutoCloseable {
       try {
         cri.version();
         return;
-      } catch (CriException e) {
-        if (!e.isUnavailable() || System.nanoTime() > deadline) {
+      } catch (GrpcException e) {
+        if (!CriClient.isUnavailable(e) || System.nanoTime() > deadline) {
           throw new IOException(
               "the container runtime on "
                   + settings.criSocket()
@@ -482,7 +482,7 @@ public final class Containerd implements AutoCloseable {
         containerd.cri().removePodSandbox(sandbox.id());
         count++;
       }
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       LOG.log(Level.WARNING, "not all sandboxes could be removed", e);
     }
     return count;

@@ -1,6 +1,6 @@
 package dev.kedge.node;
 
-import dev.kedge.cri.CriException;
+import dev.kedge.grpc.GrpcException;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import java.io.IOException;
@@ -239,7 +239,7 @@ public final class ImageImporter implements AutoCloseable {
       return settings.runtimeEndpoint().isPresent()
           ? containerd.cri().imageStatus(image).isPresent()
           : containerd.client().image(image).isPresent();
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       LOG.log(Level.WARNING, "image " + image + " cannot be looked up", e);
       return false;
     }

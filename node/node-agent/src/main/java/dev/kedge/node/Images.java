@@ -2,7 +2,7 @@ package dev.kedge.node;
 
 import dev.kedge.cri.Cri;
 import dev.kedge.cri.CriClient;
-import dev.kedge.cri.CriException;
+import dev.kedge.grpc.GrpcException;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
@@ -46,7 +46,7 @@ final class Images {
   }
 
   /**
-   * Joins the pull of an image, or begins it; it fails with the {@link CriException} of the pull.
+   * Joins the pull of an image, or begins it; it fails with the {@link GrpcException} of the pull.
    */
   synchronized CompletableFuture<Pulled> pull(String image, List<Cri.AuthConfig> credentials) {
     String name = ImageName.normalize(image);
@@ -67,7 +67,7 @@ final class Images {
                 String reference = pullNow(name, credentials);
                 forget(key);
                 pull.complete(new Pulled(reference, Duration.ofNanos(System.nanoTime() - begun)));
-              } catch (CriException e) {
+              } catch (GrpcException e) {
                 forget(key);
                 pull.completeExceptionally(e);
               }
@@ -83,11 +83,11 @@ final class Images {
     if (credentials.isEmpty()) {
       return cri.pullImage(name, Optional.empty());
     }
-    CriException last = null;
+    GrpcException last = null;
     for (Cri.AuthConfig credential : credentials) {
       try {
         return cri.pullImage(name, Optional.of(credential));
-      } catch (CriException e) {
+      } catch (GrpcException e) {
         last = e;
       }
     }

@@ -1,7 +1,7 @@
 package dev.kedge.node;
 
 import dev.kedge.cri.Cri;
-import dev.kedge.cri.CriException;
+import dev.kedge.grpc.GrpcException;
 import dev.kedge.http.Exchange;
 import dev.kedge.http.Handler;
 import dev.kedge.http.Headers;
@@ -54,7 +54,7 @@ public final class KubeletHandler implements Handler {
     } catch (ApiException e) {
       exchange.respond(
           e.code(), Headers.of("Content-Type", "application/json"), Json.bytes(e.status().json()));
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       ApiException failure = ApiException.internal(e.detail(), e);
       exchange.respond(
           500, Headers.of("Content-Type", "application/json"), Json.bytes(failure.status().json()));

@@ -2,7 +2,7 @@ package dev.kedge.node;
 
 import dev.kedge.cri.Cri;
 import dev.kedge.cri.CriClient;
-import dev.kedge.cri.CriException;
+import dev.kedge.grpc.GrpcException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -46,7 +46,7 @@ final class LogRotation {
         if (Files.exists(log) && Files.size(log) >= maxSize) {
           rotate(container.id(), log);
         }
-      } catch (IOException | CriException e) {
+      } catch (IOException | GrpcException e) {
         System.getLogger("dev.kedge.node")
             .log(Level.WARNING, "the log of container " + container.id() + " is not rotated", e);
       }
@@ -82,7 +82,7 @@ final class LogRotation {
     Files.move(log, rotated);
     try {
       cri.reopenContainerLog(id);
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       Files.move(rotated, log); // the runtime still writes to it
       throw e;
     }

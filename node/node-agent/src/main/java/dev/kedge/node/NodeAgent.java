@@ -8,7 +8,7 @@ import dev.kedge.client.KubeClient.Patch;
 import dev.kedge.client.KubeClient.Selection;
 import dev.kedge.cri.ContainerdClient.TaskEvent;
 import dev.kedge.cri.Cri;
-import dev.kedge.cri.CriException;
+import dev.kedge.grpc.GrpcException;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
@@ -269,7 +269,7 @@ public final class NodeAgent implements AutoCloseable {
           continue;
         }
         LOG.log(Level.WARNING, "the node's status is not written: {0}", e.getMessage());
-      } catch (UncheckedIOException | CriException | IOException e) {
+      } catch (UncheckedIOException | GrpcException | IOException e) {
         LOG.log(Level.WARNING, "the node's status is not written: {0}", e.getMessage());
         pause = Duration.ofSeconds(1);
       }
@@ -399,7 +399,7 @@ public final class NodeAgent implements AutoCloseable {
         rotation.pass();
         images.pass();
         updateWeights();
-      } catch (CriException | IOException e) {
+      } catch (GrpcException | IOException e) {
         LOG.log(Level.WARNING, "housekeeping: {0}", e.getMessage());
       }
     }
@@ -497,7 +497,7 @@ public final class NodeAgent implements AutoCloseable {
         }
       }
       removeOrphanLogs(known);
-    } catch (CriException | IOException e) {
+    } catch (GrpcException | IOException e) {
       LOG.log(Level.WARNING, "not everything of pods that are gone could be removed", e);
     }
   }
@@ -529,7 +529,7 @@ public final class NodeAgent implements AutoCloseable {
               .followTaskEvents(
                   List.of("/tasks/exit", "/tasks/oom"), this::wakeAll, this::taskEvent);
         }
-      } catch (CriException e) {
+      } catch (GrpcException e) {
         if (Thread.interrupted() || closed) {
           return;
         }
@@ -580,7 +580,7 @@ public final class NodeAgent implements AutoCloseable {
         for (Cri.Sandbox sandbox : node.cri().listPodSandboxes(Cri.SandboxFilter.ALL)) {
           fresh.put(sandbox.id(), sandbox.labels().getOrDefault(Pods.UID_LABEL, ""));
         }
-      } catch (CriException e) {
+      } catch (GrpcException e) {
         LOG.log(Level.DEBUG, "containers not listed: {0}", e.getMessage());
         wakeAll();
         return;

@@ -1,7 +1,7 @@
 package dev.kedge.node;
 
 import dev.kedge.cri.Cri;
-import dev.kedge.cri.CriException;
+import dev.kedge.grpc.GrpcException;
 import dev.kedge.model.JsonObject;
 import java.io.IOException;
 import java.nio.file.FileStore;
@@ -75,7 +75,7 @@ final class NodeStatus {
             + network.message();
       }
       return "";
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       return "container runtime is down: " + e.detail();
     }
   }
@@ -184,7 +184,7 @@ final class NodeStatus {
                 return JsonObject.of("names", names, "sizeBytes", image.size());
               })
           .toList();
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       return List.of();
     }
   }

@@ -3,10 +3,11 @@ package dev.kedge.node;
 import dev.kedge.client.KubeClient.DeleteOptions;
 import dev.kedge.client.KubeClient.Patch;
 import dev.kedge.client.KubeClient.PatchType;
+import dev.kedge.cri.CriClient;
 import dev.kedge.cri.Cri;
 import dev.kedge.cri.Cri.ContainerState;
 import dev.kedge.cri.Cri.ContainerStatus;
-import dev.kedge.cri.CriException;
+import dev.kedge.grpc.GrpcException;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonBoolean;
 import dev.kedge.model.JsonObject;
@@ -167,7 +168,7 @@ final class PodWorker {
         retries.forget("round");
       } catch (InterruptedException e) {
         return;
-      } catch (CriException e) {
+      } catch (GrpcException e) {
         if (Thread.interrupted() || isClosed()) {
           return;
         }
@@ -207,7 +208,7 @@ final class PodWorker {
     Instant now = node.clock().instant();
     retries.next("round", now, now);
     boolean expected =
-        e instanceof CriException cri && cri.isUnavailable()
+        e instanceof GrpcException cri && CriClient.isUnavailable(cri)
             || e instanceof UncheckedIOException
             || e instanceof ApiException;
     LOG.log(
@@ -284,7 +285,7 @@ final class PodWorker {
       if (known == null) {
         try {
           known = node.cri().containerStatus(container.id(), false);
-        } catch (CriException e) {
+        } catch (GrpcException e) {
           if (e.isNotFound()) {
             continue;
           }
@@ -509,7 +510,7 @@ final class PodWorker {
     try {
       node.cri().runPodSandbox(specs.sandbox(pod, attempt), runtimeHandler(pod));
       return true;
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       node.event(
           pod,
           "Warning",
@@ -523,8 +524,8 @@ final class PodWorker {
   /** The runtime's name of the pod's RuntimeClass; empty for the default. */
   private String runtimeHandler(KubeObject pod) {
     if (pod.spec().get("hostUsers").filter(JsonBoolean.FALSE::equals).isPresent()) {
-      throw new CriException(
-          CriException.Code.UNIMPLEMENTED,
+      throw new GrpcException(
+          GrpcException.Code.UNIMPLEMENTED,
           "user namespaces (hostUsers: false) are not supported by this node");
     }
     String name = pod.spec().text("runtimeClassName");
@@ -536,8 +537,8 @@ final class PodWorker {
         .map(runtimeClass -> runtimeClass.json().text("handler"))
         .orElseThrow(
             () ->
-                new CriException(
-                    CriException.Code.NOT_FOUND, "RuntimeClass \"" + name + "\" not found"));
+                new GrpcException(
+                    GrpcException.Code.NOT_FOUND, "RuntimeClass \"" + name + "\" not found"));
   }
 
   /**
@@ -737,8 +738,8 @@ final class PodWorker {
           node.cri()
               .createContainer(
                   sandbox.id(), config, specs.sandbox(pod, sandbox.metadata().attempt()));
-    } catch (CriException e) {
-      if (e.isUnavailable()) {
+    } catch (GrpcException e) {
+      if (CriClient.isUnavailable(e)) {
         throw e;
       }
       waiting.put(name, new PodStatus.Waiting("CreateContainerError", e.detail()));
@@ -748,8 +749,8 @@ final class PodWorker {
     node.event(pod, name, "Normal", "Created", "Container created");
     try {
       node.cri().startContainer(id);
-    } catch (CriException e) {
-      if (e.isUnavailable()) {
+    } catch (GrpcException e) {
+      if (CriClient.isUnavailable(e)) {
         throw e;
       }
       waiting.put(name, new PodStatus.Waiting("RunContainerError", e.detail()));
@@ -875,7 +876,7 @@ final class PodWorker {
         }
       } catch (java.util.concurrent.CompletionException e) {
         String detail =
-            e.getCause() instanceof CriException cri ? pullMessage(cri) : "" + e.getCause();
+            e.getCause() instanceof GrpcException cri ? pullMessage(cri) : "" + e.getCause();
         node.event(
             pod, name, "Warning", "Failed", "Failed to pull image \"" + image + "\": " + detail);
         node.event(pod, name, "Warning", "Failed", "Error: ErrImagePull");
@@ -936,7 +937,7 @@ final class PodWorker {
     return new Found(null, PodStatus.CREATING, NEVER);
   }
 
-  private static String pullMessage(CriException e) {
+  private static String pullMessage(GrpcException e) {
     return e.getMessage() == null ? e.detail() : e.getMessage();
   }
 
@@ -1137,7 +1138,7 @@ final class PodWorker {
     long left = graceSeconds == 0 ? 0 : Math.max(2, graceSeconds - used);
     try {
       node.cri().stopContainer(id, left);
-    } catch (CriException e) {
+    } catch (GrpcException e) {
       if (!e.isNotFound()) {
         LOG.log(Level.WARNING, "container " + id + " could not be stopped", e);
       }

@@ -7,7 +7,7 @@ import static org.awaitility.Awaitility.await;
 import dev.kedge.cri.ContainerdClient.TaskEvent;
 import dev.kedge.cri.Cri;
 import dev.kedge.cri.CriClient;
-import dev.kedge.cri.CriException;
+import dev.kedge.grpc.GrpcException;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import java.nio.file.Files;
@@ -96,7 +96,7 @@ class ContainerdTest {
                                     .client()
                                     .followTaskEvents(
                                         List.of("/tasks/exit"), subscribed::countDown, events::add))
-                        .isInstanceOf(CriException.class));
+                        .isInstanceOf(GrpcException.class));
         subscribed.await();
 
         String sandbox = cri.runPodSandbox(sandbox(node, "a"), "");

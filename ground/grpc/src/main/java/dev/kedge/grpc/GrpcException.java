@@ -1,12 +1,12 @@
-package dev.kedge.cri;
+package dev.kedge.grpc;
 
 import java.util.Locale;
 
 /**
- * A call that failed: what the container runtime answered, or that it could not be reached ({@link
+ * A call that failed: what the peer answered, or that it could not be reached ({@link
  * Code#UNAVAILABLE}) or did not answer in time ({@link Code#DEADLINE_EXCEEDED}).
  */
-public final class CriException extends RuntimeException {
+public final class GrpcException extends RuntimeException {
   /** The status codes of gRPC, in the order of their numbers. */
   public enum Code {
     OK,
@@ -47,13 +47,13 @@ public final class CriException extends RuntimeException {
   private final Code code;
   private final String detail;
 
-  public CriException(Code code, String detail) {
+  public GrpcException(Code code, String detail) {
     super(text(code, detail));
     this.code = code;
     this.detail = detail;
   }
 
-  public CriException(Code code, String detail, Throwable cause) {
+  public GrpcException(Code code, String detail, Throwable cause) {
     super(text(code, detail), cause);
     this.code = code;
     this.detail = detail;
@@ -67,7 +67,7 @@ public final class CriException extends RuntimeException {
     return code;
   }
 
-  /** The runtime's own message, without the code. */
+  /** The peer's own message, without the code. */
   public String detail() {
     return detail;
   }
@@ -84,12 +84,8 @@ public final class CriException extends RuntimeException {
     return code == Code.UNIMPLEMENTED;
   }
 
-  /**
-   * Whether the runtime could not be reached, went away during the call, or is still starting
-   * (which containerd says with the code UNKNOWN).
-   */
+  /** Whether the peer could not be reached, or went away during the call. */
   public boolean isUnavailable() {
-    return code == Code.UNAVAILABLE
-        || code == Code.UNKNOWN && detail.contains("server is not initialized yet");
+    return code == Code.UNAVAILABLE;
   }
 }

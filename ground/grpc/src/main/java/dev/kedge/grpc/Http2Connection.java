@@ -1,14 +1,11 @@
-package dev.kedge.cri;
+package dev.kedge.grpc;
 
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
-import java.net.SocketAddress;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -20,10 +17,10 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The client side of one HTTP/2 connection in the clear with prior knowledge (RFC 9113) on a Unix
- * domain socket. One virtual thread reads; any thread opens streams and writes. When the socket
- * breaks, every stream fails and {@link #usable} is false for ever; after GOAWAY running streams
- * finish and new ones are refused.
+ * The client side of one HTTP/2 connection (RFC 9113), in the clear with prior knowledge or over
+ * TLS. One virtual thread reads; any thread opens streams and writes. When the socket breaks, every
+ * stream fails and {@link #usable} is false for ever; after GOAWAY running streams finish and new
+ * ones are refused.
  */
 final class Http2Connection implements AutoCloseable {
   /** What each stream may receive before its reader takes something out. */
@@ -51,10 +48,11 @@ final class Http2Connection implements AutoCloseable {
   static final int CANCEL = 8;
   static final int REFUSED_STREAM = 7;
 
-  private final SocketChannel channel;
+  private final Transport transport;
   private final Object writeLock = new Object();
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
+  private final Condition broken = lock.newCondition();
   private final Map<Integer, Stream> streams = new HashMap<>();
   private final Hpack.Decoder decoder = new Hpack.Decoder(4096);
   private int nextStreamId = 1;
@@ -64,29 +62,30 @@ final class Http2Connection implements AutoCloseable {
   private long connectionWindow = 65535;
   private boolean goingAway;
   private @Nullable IOException failure;
+  private volatile long lastRead = System.nanoTime();
 
-  private Http2Connection(SocketChannel channel) {
-    this.channel = channel;
+  private Http2Connection(Transport transport) {
+    this.transport = transport;
   }
 
-  /** Connects and sends the preface; does not wait for the peer's. */
-  static Http2Connection open(SocketAddress socket) throws IOException {
-    SocketChannel channel =
-        socket instanceof UnixDomainSocketAddress
-            ? SocketChannel.open(StandardProtocolFamily.UNIX)
-            : SocketChannel.open();
+  /**
+   * Sends the preface; does not wait for the peer's.
+   *
+   * @param keepalive how long the peer may be silent while streams are open before it is asked for
+   *     a sign of life, and how long it then has for it; zero: for ever
+   */
+  static Http2Connection open(Transport transport, Duration keepalive) throws IOException {
+    Http2Connection connection = new Http2Connection(transport);
     try {
-      channel.connect(socket);
-      Http2Connection connection = new Http2Connection(channel);
-      connection.start();
+      connection.start(keepalive);
       return connection;
     } catch (IOException | RuntimeException e) {
-      channel.close();
+      transport.close();
       throw e;
     }
   }
 
-  private void start() throws IOException {
+  private void start(Duration keepalive) throws IOException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     out.writeBytes(PREFACE);
     ByteBuffer settings = ByteBuffer.allocate(18);
@@ -98,7 +97,70 @@ final class Http2Connection implements AutoCloseable {
     // and each stream is bounded by its own.
     out.writeBytes(frame(WINDOW_UPDATE, 0, 0, integer(Integer.MAX_VALUE - 65535)));
     write(out.toByteArray());
-    Thread.ofVirtual().name("cri-http2-reader").start(this::readLoop);
+    Thread.ofVirtual().name("http2-reader").start(this::readLoop);
+    if (keepalive.isPositive()) {
+      Thread.ofVirtual().name("http2-keepalive").start(() -> keepAlive(keepalive.toNanos()));
+    }
+  }
+
+  private void keepAlive(long interval) {
+    try {
+      while (awaitSilence(interval)) {
+        long before = lastRead;
+        // A peer that stands still may hold up writers, but not the verdict on it.
+        Thread.ofVirtual().name("http2-ping").start(this::ping);
+        if (!sleep(interval)) {
+          return;
+        }
+        if (lastRead == before) {
+          fail(new IOException("the peer gives no sign of life"));
+        }
+      }
+    } catch (InterruptedException e) {
+      fail(new IOException("interrupted", e));
+    }
+  }
+
+  private void ping() {
+    try {
+      write(frame(PING, 0, 0, new byte[8]));
+    } catch (IOException e) {
+      fail(e);
+    }
+  }
+
+  /** Waits until nothing was read for an interval while a stream is open; false: it is over. */
+  private boolean awaitSilence(long interval) throws InterruptedException {
+    while (true) {
+      long quiet = System.nanoTime() - lastRead;
+      boolean busy;
+      lock.lock();
+      try {
+        busy = !streams.isEmpty();
+      } finally {
+        lock.unlock();
+      }
+      if (busy && quiet >= interval) {
+        return true;
+      }
+      if (!sleep(busy ? interval - quiet : interval)) {
+        return false;
+      }
+    }
+  }
+
+  /** Waits; false when the connection broke meanwhile. */
+  private boolean sleep(long nanos) throws InterruptedException {
+    lock.lock();
+    try {
+      long left = nanos;
+      while (failure == null && left > 0) {
+        left = broken.awaitNanos(left);
+      }
+      return failure == null;
+    } finally {
+      lock.unlock();
+    }
   }
 
   /** Whether a new stream may be opened. */
@@ -177,23 +239,22 @@ final class Http2Connection implements AutoCloseable {
       }
       streams.clear();
       changed.signalAll();
+      broken.signalAll();
     } finally {
       lock.unlock();
     }
     try {
-      channel.close();
+      transport.close();
     } catch (IOException e) {
-      System.getLogger("dev.kedge.cri").log(System.Logger.Level.DEBUG, "closing the socket", e);
+      System.getLogger("dev.kedge.grpc").log(System.Logger.Level.DEBUG, "closing the socket", e);
     }
   }
 
   private void write(byte[] bytes) throws IOException {
     synchronized (writeLock) {
-      ByteBuffer buffer = ByteBuffer.wrap(bytes);
       try {
-        while (buffer.hasRemaining()) {
-          channel.write(buffer);
-        }
+        transport.out().write(bytes);
+        transport.out().flush();
       } catch (IOException e) {
         fail(e);
         throw e;
@@ -246,11 +307,12 @@ final class Http2Connection implements AutoCloseable {
   private ByteBuffer read(ByteBuffer in, int count) throws IOException {
     while (in.remaining() < count) {
       in.compact();
-      int read = channel.read(in);
-      in.flip();
+      int read = transport.in().read(in.array(), in.position(), in.remaining());
       if (read < 0) {
         throw new EOFException("the peer closed the connection");
       }
+      in.position(in.position() + read).flip();
+      lastRead = System.nanoTime();
     }
     return in;
   }
@@ -259,12 +321,10 @@ final class Http2Connection implements AutoCloseable {
     byte[] payload = new byte[length];
     int have = Math.min(in.remaining(), length);
     in.get(payload, 0, have);
-    ByteBuffer rest = ByteBuffer.wrap(payload, have, length - have);
-    while (rest.hasRemaining()) {
-      if (channel.read(rest) < 0) {
-        throw new EOFException("the peer closed the connection");
-      }
+    if (transport.in().readNBytes(payload, have, length - have) < length - have) {
+      throw new EOFException("the peer closed the connection");
     }
+    lastRead = System.nanoTime();
     return payload;
   }
 
@@ -349,11 +409,11 @@ final class Http2Connection implements AutoCloseable {
       if (stream != null) {
         stream.received.add(content);
         stream.overhead += payload.length - content.length;
+        stream.readable.signalAll();
         if ((flags & END_STREAM) != 0) {
-          stream.end(null);
           streams.remove(streamId);
+          stream.end(null);
         }
-        changed.signalAll();
       }
     } finally {
       lock.unlock();
@@ -372,10 +432,9 @@ final class Http2Connection implements AutoCloseable {
       }
       stream.headers.addAll(headers);
       if (end) {
-        stream.end(null);
         streams.remove(streamId);
+        stream.end(null);
       }
-      changed.signalAll();
     } finally {
       lock.unlock();
     }
@@ -387,7 +446,6 @@ final class Http2Connection implements AutoCloseable {
       Stream stream = streams.remove(streamId);
       if (stream != null) {
         stream.end(cause);
-        changed.signalAll();
       }
     } finally {
       lock.unlock();
@@ -457,6 +515,7 @@ final class Http2Connection implements AutoCloseable {
   /** One stream. One thread writes, one reads; {@link #cancel} from any. */
   final class Stream {
     private final int id;
+    private final Condition readable = lock.newCondition();
     private final Deque<byte[]> received = new ArrayDeque<>();
     private final List<Hpack.Header> headers = new ArrayList<>();
     private long sendWindow;
@@ -474,6 +533,9 @@ final class Http2Connection implements AutoCloseable {
       if (!ended) {
         ended = true;
         cause = why;
+        readable.signalAll();
+        // Whoever waits for a place or for this stream's window.
+        changed.signalAll();
       }
     }
 
@@ -524,8 +586,8 @@ final class Http2Connection implements AutoCloseable {
       try {
         while (received.isEmpty() && !ended) {
           if (deadline == Long.MAX_VALUE) {
-            changed.await();
-          } else if (changed.awaitNanos(deadline - System.nanoTime()) <= 0
+            readable.await();
+          } else if (readable.awaitNanos(deadline - System.nanoTime()) <= 0
               && received.isEmpty()
               && !ended) {
             throw new java.util.concurrent.TimeoutException();
@@ -576,7 +638,6 @@ final class Http2Connection implements AutoCloseable {
         }
         streams.remove(id);
         end(new ResetException(CANCEL));
-        changed.signalAll();
       } finally {
         lock.unlock();
       }
@@ -584,7 +645,7 @@ final class Http2Connection implements AutoCloseable {
         write(frame(RST_STREAM, 0, id, integer(CANCEL)));
       } catch (IOException e) {
         // The connection is gone, and with it the stream.
-        System.getLogger("dev.kedge.cri").log(System.Logger.Level.DEBUG, "cancelling a stream", e);
+        System.getLogger("dev.kedge.grpc").log(System.Logger.Level.DEBUG, "cancelling a stream", e);
       }
     }
   }

@@ -1,4 +1,4 @@
-package dev.kedge.cri;
+package dev.kedge.grpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

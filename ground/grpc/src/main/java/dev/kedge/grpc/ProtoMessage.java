@@ -1,4 +1,4 @@
-package dev.kedge.cri;
+package dev.kedge.grpc;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * One protobuf message that was read: its fields by number, unknown ones included. Reading a field
  * that is absent gives the type's default, as proto3 has it. Immutable after parsing.
  */
-final class ProtoMessage {
+public final class ProtoMessage {
   private static final ProtoMessage EMPTY = new ProtoMessage(new byte[0]);
 
   private final byte[] source;
@@ -29,9 +29,9 @@ final class ProtoMessage {
   /**
    * Reads a whole message.
    *
-   * @throws CriException INTERNAL if the bytes are not a protobuf message
+   * @throws GrpcException INTERNAL if the bytes are not a protobuf message
    */
-  static ProtoMessage parse(byte[] source) {
+  public static ProtoMessage parse(byte[] source) {
     return parse(source, 0, source.length);
   }
 
@@ -56,8 +56,8 @@ final class ProtoMessage {
     return message;
   }
 
-  private static CriException malformed() {
-    return new CriException(CriException.Code.INTERNAL, "malformed protobuf message");
+  private static GrpcException malformed() {
+    return new GrpcException(GrpcException.Code.INTERNAL, "malformed protobuf message");
   }
 
   private void add(int field, long value) {
@@ -78,34 +78,34 @@ final class ProtoMessage {
     return -1;
   }
 
-  boolean has(int field) {
+  public boolean has(int field) {
     return last(field) >= 0;
   }
 
-  long integer(int field) {
+  public long integer(int field) {
     int index = last(field);
     return index < 0 ? 0 : values[index];
   }
 
-  int int32(int field) {
+  public int int32(int field) {
     return (int) integer(field);
   }
 
-  boolean bool(int field) {
+  public boolean bool(int field) {
     return integer(field) != 0;
   }
 
   /** Field 1 of a wrapper message; null when the wrapper is absent. */
-  @Nullable Long integerValue(int field) {
+  public @Nullable Long integerValue(int field) {
     return has(field) ? (Long) message(field).integer(1) : null;
   }
 
-  String string(int field) {
+  public String string(int field) {
     int index = last(field);
     return index < 0 ? "" : text(values[index]);
   }
 
-  byte[] bytes(int field) {
+  public byte[] bytes(int field) {
     int index = last(field);
     if (index < 0) {
       return new byte[0];
@@ -114,12 +114,12 @@ final class ProtoMessage {
     return Arrays.copyOfRange(source, offset, offset + (int) values[index]);
   }
 
-  ProtoMessage message(int field) {
+  public ProtoMessage message(int field) {
     int index = last(field);
     return index < 0 ? EMPTY : parse(source, (int) (values[index] >>> 32), (int) values[index]);
   }
 
-  List<String> strings(int field) {
+  public List<String> strings(int field) {
     List<String> all = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       if (fields[i] == field) {
@@ -129,7 +129,7 @@ final class ProtoMessage {
     return all;
   }
 
-  <T> List<T> messages(int field, Function<ProtoMessage, T> decode) {
+  public <T> List<T> messages(int field, Function<ProtoMessage, T> decode) {
     List<T> all = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       if (fields[i] == field) {
@@ -139,7 +139,7 @@ final class ProtoMessage {
     return all;
   }
 
-  Map<String, String> map(int field) {
+  public Map<String, String> map(int field) {
     Map<String, String> all = new LinkedHashMap<>();
     for (int i = 0; i < count; i++) {
       if (fields[i] == field) {

@@ -1,4 +1,4 @@
-package dev.kedge.cri;
+package dev.kedge.grpc;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

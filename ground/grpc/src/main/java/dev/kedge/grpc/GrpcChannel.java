@@ -1,11 +1,10 @@
-package dev.kedge.cri;
+package dev.kedge.grpc;
 
-import dev.kedge.cri.CriException.Code;
+import dev.kedge.grpc.GrpcException.Code;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.net.SocketAddress;
+import java.net.InetSocketAddress;
 import java.net.URLDecoder;
-import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -14,31 +13,72 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /**
- * gRPC calls to one socket (Unix domain as a rule) over one connection, made when first needed and
- * made again when it broke or the peer sent GOAWAY. Calls block; any thread. An interrupted call is
- * cancelled at the peer and fails with CANCELLED, the thread's interrupt flag set.
+ * gRPC calls to one address over one connection, made when first needed and made again when it broke
+ * or the peer sent GOAWAY. Calls block; any thread. An interrupted call is cancelled at the peer and
+ * fails with CANCELLED, the thread's interrupt flag set.
  */
-final class GrpcChannel implements AutoCloseable {
-  /** Largest message taken from the peer: what kubelets allow. */
-  private static final int MAX_MESSAGE = 16 << 20;
+public final class GrpcChannel implements AutoCloseable {
+  /** Largest message taken from a container runtime: what kubelets allow. */
+  private static final int RUNTIME_MESSAGE = 16 << 20;
 
-  private final SocketAddress socket;
+  private final Transport.Connector connector;
+  private final String scheme;
+  private final String authority;
+  private final Options options;
   private @Nullable Http2Connection current;
   private boolean closed;
 
-  GrpcChannel(Path socket) {
-    this(UnixDomainSocketAddress.of(socket));
+  /**
+   * How a channel over TCP behaves.
+   *
+   * @param maxMessage largest message taken from the peer, in bytes
+   * @param connectTimeout for the connection, and again for the TLS handshake
+   * @param keepalive how long the peer may be silent during a call before it is asked for a sign of
+   *     life, and how long it then has for it; zero: for ever
+   */
+  public record Options(int maxMessage, Duration connectTimeout, Duration keepalive) {}
+
+  private GrpcChannel(
+      Transport.Connector connector, String scheme, String authority, Options options) {
+    this.connector = connector;
+    this.scheme = scheme;
+    this.authority = authority;
+    this.options = options;
   }
 
-  GrpcChannel(SocketAddress socket) {
-    this.socket = socket;
+  /** A channel to a Unix domain socket. */
+  public static GrpcChannel unix(Path socket) {
+    return unix(socket, new Options(RUNTIME_MESSAGE, Duration.ZERO, Duration.ZERO));
+  }
+
+  static GrpcChannel unix(Path socket, Options options) {
+    return new GrpcChannel(() -> Transport.unix(socket), "http", "localhost", options);
+  }
+
+  /** A channel over TCP in the clear. */
+  public static GrpcChannel plain(InetSocketAddress address, Options options) {
+    return new GrpcChannel(
+        () -> Transport.plain(address, options.connectTimeout()),
+        "http",
+        address.getHostString() + ":" + address.getPort(),
+        options);
+  }
+
+  /** A channel over TLS; the server's certificate must name the address's host. */
+  public static GrpcChannel tls(InetSocketAddress address, SSLContext context, Options options) {
+    return new GrpcChannel(
+        () -> Transport.tls(address, context, options.connectTimeout()),
+        "https",
+        address.getHostString() + ":" + address.getPort(),
+        options);
   }
 
   /** One request, one answer. */
-  byte[] unary(String method, Map<String, String> metadata, byte[] request, Duration timeout) {
+  public byte[] unary(String method, Map<String, String> metadata, byte[] request, Duration timeout) {
     long deadline = System.nanoTime() + timeout.toNanos();
     // A stream that the peer never looked at is tried once more, on a new connection.
     for (int attempt = 1; ; attempt++) {
@@ -46,13 +86,13 @@ final class GrpcChannel implements AutoCloseable {
         call.sendLast(request);
         byte[] answer = call.next();
         if (answer == null) {
-          throw new CriException(Code.INTERNAL, method + " ended without an answer");
+          throw new GrpcException(Code.INTERNAL, method + " ended without an answer");
         }
         if (call.next() != null) {
-          throw new CriException(Code.INTERNAL, method + " answered twice");
+          throw new GrpcException(Code.INTERNAL, method + " answered twice");
         }
         return answer;
-      } catch (CriException e) {
+      } catch (GrpcException e) {
         if (attempt > 1 || !(e.getCause() instanceof Http2Connection.RefusedException)) {
           throw e;
         }
@@ -61,7 +101,7 @@ final class GrpcChannel implements AutoCloseable {
   }
 
   /** Opens a call whose messages are sent and received one by one, without a deadline. */
-  Call stream(String method, Map<String, String> metadata) {
+  public Call stream(String method, Map<String, String> metadata) {
     return open(method, metadata, null, Long.MAX_VALUE);
   }
 
@@ -69,9 +109,9 @@ final class GrpcChannel implements AutoCloseable {
       String method, Map<String, String> metadata, @Nullable Duration timeout, long deadline) {
     List<Hpack.Header> headers = new ArrayList<>();
     headers.add(new Hpack.Header(":method", "POST"));
-    headers.add(new Hpack.Header(":scheme", "http"));
+    headers.add(new Hpack.Header(":scheme", scheme));
     headers.add(new Hpack.Header(":path", method));
-    headers.add(new Hpack.Header(":authority", "localhost"));
+    headers.add(new Hpack.Header(":authority", authority));
     headers.add(new Hpack.Header("content-type", "application/grpc"));
     headers.add(new Hpack.Header("te", "trailers"));
     if (timeout != null) {
@@ -79,12 +119,12 @@ final class GrpcChannel implements AutoCloseable {
     }
     metadata.forEach((name, value) -> headers.add(new Hpack.Header(name, value)));
     try {
-      return new Call(method, connection().open(headers), deadline);
+      return new Call(method, connection().open(headers), deadline, options.maxMessage());
     } catch (IOException e) {
-      throw new CriException(Code.UNAVAILABLE, "connection to " + socket + ": " + reason(e), e);
+      throw new GrpcException(Code.UNAVAILABLE, reason(e), e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new CriException(Code.CANCELLED, method + " was interrupted", e);
+      throw new GrpcException(Code.CANCELLED, method + " was interrupted", e);
     }
   }
 
@@ -96,7 +136,7 @@ final class GrpcChannel implements AutoCloseable {
     if (connection == null || !connection.usable()) {
       // A connection that is going away is not closed here: its streams may still be answered,
       // and the peer closes it when they are.
-      connection = Http2Connection.open(socket);
+      connection = Http2Connection.open(connector.connect(), options.keepalive());
       current = connection;
     }
     return connection;
@@ -121,26 +161,28 @@ final class GrpcChannel implements AutoCloseable {
   }
 
   /** A running call. Closing cancels it unless it has ended. */
-  static final class Call implements AutoCloseable {
+  public static final class Call implements AutoCloseable {
     private final String method;
     private final Http2Connection.Stream stream;
     private final long deadline;
+    private final int maxMessage;
     private byte[] pending = new byte[0];
     private int position;
 
-    private Call(String method, Http2Connection.Stream stream, long deadline) {
+    private Call(String method, Http2Connection.Stream stream, long deadline, int maxMessage) {
+      this.maxMessage = maxMessage;
       this.method = method;
       this.stream = stream;
       this.deadline = deadline;
     }
 
     /** Sends one message. */
-    void send(byte[] message) {
+    public void send(byte[] message) {
       send(message, false);
     }
 
     /** Sends one message and says that there are no more. */
-    void sendLast(byte[] message) {
+    public void sendLast(byte[] message) {
       send(message, true);
     }
 
@@ -163,9 +205,9 @@ final class GrpcChannel implements AutoCloseable {
     /**
      * The next message of the answer, or null at its end.
      *
-     * @throws CriException with the peer's status if that is not OK
+     * @throws GrpcException with the peer's status if that is not OK
      */
-    byte @Nullable [] next() {
+    public byte @Nullable [] next() {
       byte[] prefix = take(5);
       if (prefix == null) {
         throwUnlessOk();
@@ -173,17 +215,17 @@ final class GrpcChannel implements AutoCloseable {
       }
       int length = ByteBuffer.wrap(prefix, 1, 4).getInt();
       if (prefix[0] != 0) {
-        throw new CriException(Code.INTERNAL, method + " answered in a compressed form");
+        throw new GrpcException(Code.INTERNAL, method + " answered in a compressed form");
       }
-      if (length < 0 || length > MAX_MESSAGE) {
-        throw new CriException(
+      if (length < 0 || length > maxMessage) {
+        throw new GrpcException(
             Code.RESOURCE_EXHAUSTED,
-            "received message larger than max (" + length + " vs. " + MAX_MESSAGE + ")");
+            "received message larger than max (" + length + " vs. " + maxMessage + ")");
       }
       byte[] message = length == 0 ? new byte[0] : take(length);
       if (message == null) {
         throwUnlessOk();
-        throw new CriException(Code.INTERNAL, method + " broke off inside a message");
+        throw new GrpcException(Code.INTERNAL, method + " broke off inside a message");
       }
       return message;
     }
@@ -215,7 +257,7 @@ final class GrpcChannel implements AutoCloseable {
         return stream.receive(deadline);
       } catch (TimeoutException e) {
         stream.cancel();
-        throw new CriException(Code.DEADLINE_EXCEEDED, "context deadline exceeded", e);
+        throw new GrpcException(Code.DEADLINE_EXCEEDED, "context deadline exceeded", e);
       } catch (IOException e) {
         throw broken(e);
       } catch (InterruptedException e) {
@@ -226,13 +268,13 @@ final class GrpcChannel implements AutoCloseable {
     private void throwUnlessOk() {
       String status = stream.header("grpc-status");
       if (status == null) {
-        throw new CriException(
+        throw new GrpcException(
             Code.UNKNOWN,
             method + " ended without a status (HTTP " + stream.header(":status") + ")");
       }
       if (!status.equals("0")) {
         String message = stream.header("grpc-message");
-        throw new CriException(
+        throw new GrpcException(
             Code.of(Integer.parseInt(status)), message == null ? "" : decode(message));
       }
     }
@@ -246,20 +288,20 @@ final class GrpcChannel implements AutoCloseable {
       }
     }
 
-    private CriException broken(IOException e) {
+    private GrpcException broken(IOException e) {
       if (e instanceof Http2Connection.ResetException reset) {
-        return new CriException(
+        return new GrpcException(
             reset.code == Http2Connection.CANCEL ? Code.CANCELLED : Code.INTERNAL,
             method + ": " + reset.getMessage(),
             e);
       }
-      return new CriException(Code.UNAVAILABLE, method + ": " + reason(e), e);
+      return new GrpcException(Code.UNAVAILABLE, method + ": " + reason(e), e);
     }
 
-    private CriException interrupted(InterruptedException e) {
+    private GrpcException interrupted(InterruptedException e) {
       stream.cancel();
       Thread.currentThread().interrupt();
-      return new CriException(Code.CANCELLED, method + " was interrupted", e);
+      return new GrpcException(Code.CANCELLED, method + " was interrupted", e);
     }
 
     @Override

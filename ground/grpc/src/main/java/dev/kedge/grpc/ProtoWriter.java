@@ -1,4 +1,4 @@
-package dev.kedge.cri;
+package dev.kedge.grpc;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -12,29 +12,29 @@ import org.jspecify.annotations.Nullable;
  * Writes one protobuf message, field by field. As in proto3, a value that equals the type's default
  * is not written, except through the {@code …Value} methods that stand for wrapper messages.
  */
-final class ProtoWriter {
+public final class ProtoWriter {
   private byte[] buffer = new byte[256];
   private int size;
 
-  byte[] bytes() {
+  public byte[] bytes() {
     return Arrays.copyOf(buffer, size);
   }
 
-  ProtoWriter string(int field, String value) {
+  public ProtoWriter string(int field, String value) {
     if (!value.isEmpty()) {
       lengthDelimited(field, value.getBytes(StandardCharsets.UTF_8));
     }
     return this;
   }
 
-  ProtoWriter bytes(int field, byte[] value) {
+  public ProtoWriter bytes(int field, byte[] value) {
     if (value.length > 0) {
       lengthDelimited(field, value);
     }
     return this;
   }
 
-  ProtoWriter bytes(int field, byte[] value, int offset, int length) {
+  public ProtoWriter bytes(int field, byte[] value, int offset, int length) {
     if (length > 0) {
       tag(field, 2);
       varint(length);
@@ -45,7 +45,7 @@ final class ProtoWriter {
     return this;
   }
 
-  ProtoWriter integer(int field, long value) {
+  public ProtoWriter integer(int field, long value) {
     if (value != 0) {
       tag(field, 0);
       varint(value);
@@ -53,23 +53,23 @@ final class ProtoWriter {
     return this;
   }
 
-  ProtoWriter bool(int field, boolean value) {
+  public ProtoWriter bool(int field, boolean value) {
     return integer(field, value ? 1 : 0);
   }
 
   /** A wrapper message whose field 1 is the number; absent when null, present when 0. */
-  ProtoWriter integerValue(int field, @Nullable Long value) {
+  public ProtoWriter integerValue(int field, @Nullable Long value) {
     return value == null ? this : message(field, inner -> inner.integer(1, value));
   }
 
-  ProtoWriter strings(int field, Collection<String> values) {
+  public ProtoWriter strings(int field, Collection<String> values) {
     for (String value : values) {
       lengthDelimited(field, value.getBytes(StandardCharsets.UTF_8));
     }
     return this;
   }
 
-  ProtoWriter packed(int field, List<Long> values) {
+  public ProtoWriter packed(int field, List<Long> values) {
     if (!values.isEmpty()) {
       ProtoWriter inner = new ProtoWriter();
       values.forEach(inner::varint);
@@ -78,13 +78,13 @@ final class ProtoWriter {
     return this;
   }
 
-  ProtoWriter map(int field, Map<String, String> values) {
+  public ProtoWriter map(int field, Map<String, String> values) {
     values.forEach((key, value) -> message(field, inner -> inner.string(1, key).string(2, value)));
     return this;
   }
 
   /** A message field, written even when it is empty: presence means something. */
-  ProtoWriter message(int field, Consumer<ProtoWriter> content) {
+  public ProtoWriter message(int field, Consumer<ProtoWriter> content) {
     ProtoWriter inner = new ProtoWriter();
     content.accept(inner);
     tag(field, 2);

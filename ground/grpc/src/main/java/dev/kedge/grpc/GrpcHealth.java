@@ -1,4 +1,4 @@
-package dev.kedge.cri;
+package dev.kedge.grpc;
 
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -16,10 +16,10 @@ public final class GrpcHealth {
    *
    * @param service the service's name, empty for the whole server
    * @return the health protocol's status number
-   * @throws CriException UNAVAILABLE, DEADLINE_EXCEEDED, UNIMPLEMENTED, or what the server says
+   * @throws GrpcException UNAVAILABLE, DEADLINE_EXCEEDED, UNIMPLEMENTED, or what the server says
    */
   public static int check(InetSocketAddress address, String service, Duration timeout) {
-    try (GrpcChannel channel = new GrpcChannel(address)) {
+    try (GrpcChannel channel = GrpcChannel.plain(address, new GrpcChannel.Options(64 << 10, timeout, Duration.ZERO))) {
       byte[] answer =
           channel.unary(
               "/grpc.health.v1.Health/Check",

@@ -1,4 +1,4 @@
-package dev.kedge.cri;
+package dev.kedge.grpc;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -35,7 +35,7 @@ class GrpcChannelTest {
     socket = directory.resolve("s");
     server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
     server.bind(UnixDomainSocketAddress.of(socket));
-    channel = new GrpcChannel(socket);
+    channel = GrpcChannel.unix(socket);
   }
 
   @AfterEach
@@ -48,7 +48,8 @@ class GrpcChannelTest {
 
   /** Handles one request frame of type DATA with END_STREAM. */
   private interface Script {
-    void request(Peer peer, int connection, int stream, byte[] message) throws IOException;
+    void request(Peer peer, int connection, int stream, byte[] message)
+        throws IOException, InterruptedException;
   }
 
   private record Peer(OutputStream out) {
@@ -125,6 +126,9 @@ class GrpcChannelTest {
         int flags = in.read();
         int stream = in.readInt();
         byte[] payload = in.readNBytes(head >>> 8);
+        if ((head & 0xff) == 6 && (flags & 1) == 0) {
+          peer.frame(6, 1, 0, payload);
+        }
         if ((head & 0xff) == 0) {
           byte[] all = java.util.Arrays.copyOf(collected, collected.length + payload.length);
           System.arraycopy(payload, 0, all, collected.length, payload.length);
@@ -141,6 +145,8 @@ class GrpcChannelTest {
           }
         }
       }
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
     } catch (IOException e) {
       // The client hung up: the end of the conversation.
       assertThat(e).isNotNull();
@@ -194,7 +200,7 @@ class GrpcChannelTest {
           peer.answer(stream, new byte[] {9});
         });
     assertThatThrownBy(this::call)
-        .isInstanceOfSatisfying(CriException.class, e -> assertThat(e.isUnavailable()).isTrue());
+        .isInstanceOfSatisfying(GrpcException.class, e -> assertThat(e.isUnavailable()).isTrue());
     assertThat(call()).containsExactly(9);
   }
 
@@ -213,7 +219,7 @@ class GrpcChannelTest {
                 "an error occurred: container %22x+y%22: not found"));
     assertThatThrownBy(this::call)
         .isInstanceOfSatisfying(
-            CriException.class,
+            GrpcException.class,
             e -> {
               assertThat(e.isNotFound()).isTrue();
               assertThat(e.detail()).isEqualTo("an error occurred: container \"x+y\": not found");
@@ -226,8 +232,8 @@ class GrpcChannelTest {
     serve((peer, connection, stream, message) -> peer.frame(6, 0, 0, new byte[8]));
     assertThatThrownBy(() -> channel.unary("/s/m", Map.of(), new byte[0], Duration.ofMillis(50)))
         .isInstanceOfSatisfying(
-            CriException.class,
-            e -> assertThat(e.code()).isEqualTo(CriException.Code.DEADLINE_EXCEEDED));
+            GrpcException.class,
+            e -> assertThat(e.code()).isEqualTo(GrpcException.Code.DEADLINE_EXCEEDED));
   }
 
   @Test
@@ -235,6 +241,36 @@ class GrpcChannelTest {
     server.close();
     Files.delete(socket);
     assertThatThrownBy(this::call)
-        .isInstanceOfSatisfying(CriException.class, e -> assertThat(e.isUnavailable()).isTrue());
+        .isInstanceOfSatisfying(GrpcException.class, e -> assertThat(e.isUnavailable()).isTrue());
+  }
+
+  @Test
+  void aSilentPeerIsGivenUpAndOneThatAnswersPingsIsNot() throws IOException {
+    channel.close();
+    channel =
+        GrpcChannel.unix(
+            socket, new GrpcChannel.Options(1 << 20, Duration.ZERO, Duration.ofMillis(100)));
+    serve(
+        (peer, connection, stream, message) -> {
+          if (connection == 1) {
+            // Nothing is read from now on, so nothing is answered.
+            Thread.currentThread().join(Duration.ofSeconds(20));
+          }
+        });
+    long begun = System.nanoTime();
+    assertThatThrownBy(() -> call(new byte[0]))
+        .isInstanceOfSatisfying(
+            GrpcException.class,
+            e -> {
+              assertThat(e.isUnavailable()).isTrue();
+              assertThat(e.detail()).contains("no sign of life");
+            });
+    assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(5));
+    // The second connection does not answer the call either, but its pings.
+    assertThatThrownBy(
+            () -> channel.unary("/s/m", Map.of(), new byte[0], Duration.ofMillis(600)))
+        .isInstanceOfSatisfying(
+            GrpcException.class,
+            e -> assertThat(e.code()).isEqualTo(GrpcException.Code.DEADLINE_EXCEEDED));
   }
 }
