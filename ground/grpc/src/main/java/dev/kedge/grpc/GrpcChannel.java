@@ -17,9 +17,9 @@ import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /**
- * gRPC calls to one address over one connection, made when first needed and made again when it broke
- * or the peer sent GOAWAY. Calls block; any thread. An interrupted call is cancelled at the peer and
- * fails with CANCELLED, the thread's interrupt flag set.
+ * gRPC calls to one address over one connection, made when first needed and made again when it
+ * broke or the peer sent GOAWAY. Calls block; any thread. An interrupted call is cancelled at the
+ * peer and fails with CANCELLED, the thread's interrupt flag set.
  */
 public final class GrpcChannel implements AutoCloseable {
   /** Largest message taken from a container runtime: what kubelets allow. */
@@ -78,7 +78,8 @@ public final class GrpcChannel implements AutoCloseable {
   }
 
   /** One request, one answer. */
-  public byte[] unary(String method, Map<String, String> metadata, byte[] request, Duration timeout) {
+  public byte[] unary(
+      String method, Map<String, String> metadata, byte[] request, Duration timeout) {
     long deadline = System.nanoTime() + timeout.toNanos();
     // A stream that the peer never looked at is tried once more, on a new connection.
     for (int attempt = 1; ; attempt++) {

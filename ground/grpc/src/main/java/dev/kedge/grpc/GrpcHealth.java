@@ -19,7 +19,8 @@ public final class GrpcHealth {
    * @throws GrpcException UNAVAILABLE, DEADLINE_EXCEEDED, UNIMPLEMENTED, or what the server says
    */
   public static int check(InetSocketAddress address, String service, Duration timeout) {
-    try (GrpcChannel channel = GrpcChannel.plain(address, new GrpcChannel.Options(64 << 10, timeout, Duration.ZERO))) {
+    try (GrpcChannel channel =
+        GrpcChannel.plain(address, new GrpcChannel.Options(64 << 10, timeout, Duration.ZERO))) {
       byte[] answer =
           channel.unary(
               "/grpc.health.v1.Health/Check",

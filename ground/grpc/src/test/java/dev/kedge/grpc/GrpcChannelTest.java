@@ -267,8 +267,7 @@ class GrpcChannelTest {
             });
     assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(5));
     // The second connection does not answer the call either, but its pings.
-    assertThatThrownBy(
-            () -> channel.unary("/s/m", Map.of(), new byte[0], Duration.ofMillis(600)))
+    assertThatThrownBy(() -> channel.unary("/s/m", Map.of(), new byte[0], Duration.ofMillis(600)))
         .isInstanceOfSatisfying(
             GrpcException.class,
             e -> assertThat(e.code()).isEqualTo(GrpcException.Code.DEADLINE_EXCEEDED));

@@ -1,6 +1,4 @@
-/**
- * A client of CRI v1 and of the few containerd services beside it, over gRPC.
- */
+/** A client of CRI v1 and of the few containerd services beside it, over gRPC. */
 @NullMarked
 package dev.kedge.cri;
 
