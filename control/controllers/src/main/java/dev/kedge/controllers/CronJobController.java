@@ -16,14 +16,21 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /** Makes a Job each time a CronJob's schedule says so. Sleeps until then. */
 final class CronJobController implements Reconciler {
   private static final int MANY_MISSED = 100;
+
+  /** RFC 1123 with a numeric zone, as upstream writes times into its events. */
+  private static final DateTimeFormatter MISSED =
+      DateTimeFormatter.ofPattern("EEE, dd MMM yyyy HH:mm:ss xx", Locale.ENGLISH);
 
   private final KubeClient client;
   private final Timeline timeline;
@@ -130,6 +137,13 @@ final class CronJobController implements Reconciler {
           status = status.with("lastSuccessfulTime", end);
         }
       }
+      for (JsonObject reference : cron.status().objects("active")) {
+        if (jobs.get(cron.namespace(), reference.text("name"))
+            .filter(job -> job.uid().equals(reference.text("uid")))
+            .isEmpty()) {
+          events.normal(cron, "MissingJob", "Active job went missing: " + reference.text("name"));
+        }
+      }
       active.sort(Comparator.comparing(KubeObject::name));
       trim(succeeded, spec.integerOr(3, "successfulJobsHistoryLimit"));
       trim(failed, spec.integerOr(1, "failedJobsHistoryLimit"));
@@ -176,7 +190,11 @@ final class CronJobController implements Reconciler {
       }
       if (spec.get("startingDeadlineSeconds").isPresent()
           && due.get().plusSeconds(spec.integer("startingDeadlineSeconds")).isBefore(now)) {
-        events.warning(cron, "MissSchedule", "Missed scheduled time to start a job: " + due.get());
+        events.warning(
+            cron,
+            "MissSchedule",
+            "Missed scheduled time to start a job: "
+                + MISSED.format(due.get().atOffset(ZoneOffset.UTC)));
         return result;
       }
       if (active.stream().anyMatch(job -> job.name().equals(jobName(due.get())))) {
@@ -198,7 +216,7 @@ final class CronJobController implements Reconciler {
         }
         active.clear();
       }
-      create(due.get());
+      create(due.get(), zone);
       return result;
     }
 
@@ -240,7 +258,7 @@ final class CronJobController implements Reconciler {
       return cron.name() + "-" + time.getEpochSecond() / 60;
     }
 
-    private void create(Instant time) throws InterruptedException {
+    private void create(Instant time, ZoneId zone) throws InterruptedException {
       JsonObject template = spec.object("jobTemplate");
       KubeObject wish =
           new KubeObject(
@@ -260,7 +278,8 @@ final class CronJobController implements Reconciler {
                               .object("metadata", "annotations")
                               .with(
                                   "batch.kubernetes.io/cronjob-scheduled-timestamp",
-                                  Writes.time(time)))
+                                  DateTimeFormatter.ISO_OFFSET_DATE_TIME.format(
+                                      time.truncatedTo(ChronoUnit.SECONDS).atZone(zone))))
                       .put(
                           "ownerReferences",
                           List.of(Owners.controllerReference(Resources.CRON_JOBS, cron)))

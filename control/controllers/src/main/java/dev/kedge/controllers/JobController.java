@@ -5,6 +5,8 @@ import dev.kedge.client.Informer;
 import dev.kedge.client.KubeClient;
 import dev.kedge.client.KubeClient.DeleteOptions;
 import dev.kedge.client.KubeClient.Patch;
+import dev.kedge.controllers.JobPolicies.Action;
+import dev.kedge.controllers.JobPolicies.Verdict;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
@@ -17,21 +19,37 @@ import dev.kedge.reconcile.Timeline;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.SortedSet;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs Jobs to completion. No end of a pod is counted twice or lost, whatever crashes: pods carry a
- * finalizer until their uid stands in {@code status.uncountedTerminatedPods}, and leave that list
- * in the same write that counts them.
+ * finalizer until their uid stands in {@code status.uncountedTerminatedPods} (or their index in
+ * {@code status.completedIndexes}), and leave that list in the same write that counts them.
+ *
+ * <p>Keys are Jobs; a key without a name stands for the pods of a namespace whose Job is gone, and
+ * whose finalizer would hold them for ever.
  */
 final class JobController implements Reconciler {
   static final String FINALIZER = "batch.kubernetes.io/job-tracking";
   private static final String INDEX = "batch.kubernetes.io/job-completion-index";
+  private static final String INDEX_FAILURES = "batch.kubernetes.io/job-index-failure-count";
+  private static final String INDEX_IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count";
+  private static final String SELF = "kubernetes.io/job-controller";
+
+  /** Pods written into one status at most; the rest follows in the next. */
+  private static final int UNCOUNTED = 500;
+
+  private static final int BURST = 500;
   private static final Duration FIRST_PAUSE = Duration.ofSeconds(10);
   private static final Duration LONGEST_PAUSE = Duration.ofMinutes(10);
 
@@ -56,23 +74,62 @@ final class JobController implements Reconciler {
     return Controller.builder("job", context.timeline(), reconciler)
         .watches(reconciler.jobs)
         .owned(reconciler.pods, Resources.JOBS)
+        .watches(reconciler.pods, reconciler::concernedBesides)
         .build();
+  }
+
+  /** Besides its controller: Jobs that may adopt a pod, and whoever looks after orphans. */
+  private List<ObjectKey> concernedBesides(KubeObject pod) {
+    List<ObjectKey> keys = new ArrayList<>();
+    if (pod.controller().isEmpty() && !pod.deleting() && !pod.labels().isEmpty()) {
+      jobs.inNamespace(pod.namespace()).stream()
+          .filter(job -> !finished(job) && selector(job).matches(pod.labels()))
+          .forEach(job -> keys.add(job.key()));
+    }
+    if (tracked(pod) && jobOf(pod).isEmpty()) {
+      keys.add(new ObjectKey(pod.namespace(), ""));
+    }
+    return keys;
+  }
+
+  private static LabelSelector selector(KubeObject job) {
+    return LabelSelector.of(job.spec().object("selector"));
+  }
+
+  private static boolean tracked(KubeObject pod) {
+    return pod.finalizers().contains(FINALIZER);
+  }
+
+  /** The Job that controls a pod, as the informer knows it. */
+  private Optional<KubeObject> jobOf(KubeObject pod) {
+    return pod.controller()
+        .filter(reference -> reference.text("kind").equals("Job"))
+        .flatMap(
+            reference ->
+                jobs.get(pod.namespace(), reference.text("name"))
+                    .filter(job -> job.uid().equals(reference.text("uid"))));
   }
 
   @Override
   public Result reconcile(ObjectKey key) throws InterruptedException {
+    if (key.name().isEmpty()) {
+      releaseOrphans(key.namespace());
+      return Result.DONE;
+    }
     Optional<KubeObject> found = jobs.get(key);
     if (found.isEmpty()) {
+      releaseOrphans(key.namespace());
       return Result.DONE;
     }
     KubeObject job = found.get();
+    Result expiry = finished(job) && !job.deleting() ? expire(job) : Result.DONE;
     String manager = job.spec().text("managedBy");
-    if (!manager.isEmpty() && !manager.equals("kubernetes.io/job-controller")) {
-      return Result.DONE;
+    if (!manager.isEmpty() && !manager.equals(SELF)) {
+      return expiry; // whoever manages it, its time to live is the cluster's affair
     }
     if (job.deleting() || finished(job)) {
       pods.controlledBy(job.uid()).forEach(this::untrack);
-      return job.deleting() ? Result.DONE : expire(job);
+      return expiry;
     }
     return new Sync(job).run();
   }
@@ -81,27 +138,46 @@ final class JobController implements Reconciler {
     return Conditions.isTrue(job.status(), "Complete") || Conditions.isTrue(job.status(), "Failed");
   }
 
-  private Result expire(KubeObject job) {
-    if (job.spec().get("ttlSecondsAfterFinished").isEmpty()) {
-      return Result.DONE;
-    }
-    Instant end = Instant.EPOCH;
-    for (JsonObject condition : job.status().objects("conditions")) {
-      if (Set.of("Complete", "Failed").contains(condition.text("type"))
-          && condition.text("status").equals("True")) {
-        end = Writes.instant(condition.text("lastTransitionTime"));
+  private void releaseOrphans(String namespace) {
+    Map<String, String> present = new HashMap<>();
+    for (KubeObject pod : pods.inNamespace(namespace)) {
+      if (!tracked(pod) || jobOf(pod).isPresent()) {
+        continue;
+      }
+      JsonObject owner = pod.controller().orElse(JsonObject.EMPTY);
+      // The view of Jobs may be behind the view of pods: asked afresh.
+      String uid =
+          owner.text("kind").equals("Job")
+              ? present.computeIfAbsent(
+                  owner.text("name"),
+                  name ->
+                      client.find(Resources.JOBS, namespace, name).map(KubeObject::uid).orElse(""))
+              : "";
+      if (uid.isEmpty() || !uid.equals(owner.text("uid"))) {
+        untrack(pod);
       }
     }
-    Duration left = timeline.until(end.plusSeconds(job.spec().integer("ttlSecondsAfterFinished")));
-    if (left.isPositive()) {
-      return Result.again(left);
+  }
+
+  private Result expire(KubeObject found) {
+    Optional<Duration> left = lifeLeft(found);
+    if (left.isEmpty() || left.get().isPositive()) {
+      return left.<Result>map(Result::again).orElse(Result.DONE);
+    }
+    // Asked afresh: somebody may just have given it more time.
+    Optional<KubeObject> live = client.find(Resources.JOBS, found.namespace(), found.name());
+    Optional<Duration> now =
+        live.filter(job -> job.uid().equals(found.uid())).flatMap(this::lifeLeft);
+    if (live.isEmpty() || now.isEmpty() || now.get().isPositive()) {
+      return Result.DONE; // its change comes as an event
     }
     try {
       client.delete(
           Resources.JOBS,
-          job.namespace(),
-          job.name(),
-          new DeleteOptions(Optional.empty(), "Foreground", job.uid(), ""));
+          found.namespace(),
+          found.name(),
+          new DeleteOptions(
+              Optional.empty(), "Foreground", found.uid(), live.get().resourceVersion()));
     } catch (ApiException e) {
       if (!e.isNotFound()) {
         throw e;
@@ -110,8 +186,20 @@ final class JobController implements Reconciler {
     return Result.DONE;
   }
 
+  private Optional<Duration> lifeLeft(KubeObject job) {
+    if (!job.spec().has("ttlSecondsAfterFinished")) {
+      return Optional.empty();
+    }
+    return job.status().objects("conditions").stream()
+        .filter(condition -> Set.of("Complete", "Failed").contains(condition.text("type")))
+        .filter(condition -> condition.text("status").equals("True"))
+        .map(condition -> Writes.instant(condition.text("lastTransitionTime")))
+        .max(Comparator.naturalOrder())
+        .map(end -> timeline.until(end.plusSeconds(job.spec().integer("ttlSecondsAfterFinished"))));
+  }
+
   private void untrack(KubeObject pod) {
-    if (!pod.finalizers().contains(FINALIZER)) {
+    if (!tracked(pod)) {
       return;
     }
     try {
@@ -119,16 +207,15 @@ final class JobController implements Reconciler {
           Resources.PODS,
           pod.namespace(),
           pod.name(),
-          Patch.merge(
+          new Patch(
+              KubeClient.PatchType.STRATEGIC,
               JsonObject.of(
                   "metadata",
                   JsonObject.of(
-                      "uid",
-                      pod.uid(),
-                      "finalizers",
-                      pod.finalizers().stream()
-                          .filter(name -> !name.equals(FINALIZER))
-                          .toList()))));
+                      "uid", pod.uid(), "$deleteFromPrimitiveList/finalizers", List.of(FINALIZER))),
+              "",
+              "",
+              false));
     } catch (ApiException e) {
       if (!e.isNotFound() && !e.isConflict()) {
         throw e;
@@ -142,13 +229,25 @@ final class JobController implements Reconciler {
     private final JsonObject spec;
     private final Instant now = timeline.instant();
     private final boolean indexed;
+    private final boolean perIndex;
+    private final boolean waitsForEnds;
+    private final boolean suspended;
     private final long parallelism;
     private final Optional<Long> completions;
     private final List<KubeObject> all;
-    private final List<KubeObject> active;
     private final Set<String> uncountedSucceeded;
     private final Set<String> uncountedFailed;
-    private final Set<Integer> completed;
+    private final SortedSet<Integer> completed;
+    private final SortedSet<Integer> failedIndexes;
+
+    /** Failed pods that no status has counted or will count yet. */
+    private final List<KubeObject> fresh;
+
+    /** Of each index that is to be tried again the pod that failed last: it keeps the count. */
+    private final Map<Integer, KubeObject> toReplace = new HashMap<>();
+
+    private List<KubeObject> active;
+    private long stopped;
     private long succeeded;
     private long failed;
     private JsonObject status;
@@ -158,90 +257,99 @@ final class JobController implements Reconciler {
       this.spec = job.spec();
       this.status = job.status();
       this.indexed = spec.text("completionMode").equals("Indexed");
+      this.perIndex = indexed && spec.has("backoffLimitPerIndex");
+      this.waitsForEnds =
+          spec.text("podReplacementPolicy").equals("Failed") || spec.has("podFailurePolicy");
+      this.suspended = spec.flag("suspend");
       this.parallelism = spec.integerOr(1, "parallelism");
       this.completions =
-          spec.get("completions").isPresent()
-              ? Optional.of(spec.integer("completions"))
-              : Optional.empty();
+          spec.has("completions") ? Optional.of(spec.integer("completions")) : Optional.empty();
       this.all =
-          Owners.claim(
-              client,
-              Resources.JOBS,
-              job,
-              LabelSelector.of(spec.object("selector")),
-              Resources.PODS,
-              pods);
+          Owners.claim(client, Resources.JOBS, job, selector(job), Resources.PODS, pods).stream()
+              .sorted(Comparator.comparingInt(JobIndexes::of))
+              .toList();
       this.active = all.stream().filter(PodState::active).toList();
       JsonObject uncounted = status.object("uncountedTerminatedPods");
       this.uncountedSucceeded = new LinkedHashSet<>(uncounted.strings("succeeded"));
       this.uncountedFailed = new LinkedHashSet<>(uncounted.strings("failed"));
-      this.completed = JobIndexes.parse(status.text("completedIndexes"));
+      long indexes = completions.orElse(0L);
+      this.completed = JobIndexes.parse(status.text("completedIndexes"), indexes);
+      this.failedIndexes = JobIndexes.parse(status.text("failedIndexes"), indexes);
       this.succeeded = status.integer("succeeded");
       this.failed = status.integer("failed");
+      settle();
+      takeSucceeded();
+      this.fresh =
+          all.stream()
+              .filter(pod -> tracked(pod) && isFailed(pod) && valid(pod))
+              .filter(pod -> !uncountedFailed.contains(pod.uid()))
+              .toList();
+      if (perIndex) {
+        judgeIndexes();
+      }
     }
 
     Result run() throws InterruptedException {
-      count();
-      boolean suspended = spec.flag("suspend");
-      start(suspended);
-      Result result = Result.DONE;
       Optional<End> end = end();
+      if (!suspended && status.text("startTime").isEmpty()) {
+        status = status.with("startTime", Writes.time(now));
+      }
       if (end.isPresent()) {
-        stopPods(active);
-        announce(end.get());
+        podControl.deleteAll(job, active);
+        stopped = active.size();
+        active = List.of();
       } else if (suspended) {
-        stopPods(active);
+        stop(active);
       }
-      boolean settled = flush(end);
-      if (end.isEmpty() && !suspended) {
-        result = manage();
-        Optional<Duration> deadline = deadline();
-        if (deadline.isPresent()) {
-          result = result.sooner(Result.again(deadline.get()));
-        }
+      if (end.isEmpty()) {
+        suspension();
       }
-      // The pods that were let go tell so; the pause is for a view that lost one of them meanwhile.
-      return settled ? result : Result.again(Duration.ofSeconds(1)).sooner(result);
+      List<KubeObject> released = take(end);
+      announce(end);
+      write();
+      released.forEach(JobController.this::untrack);
+      if (end.isPresent() || suspended) {
+        return Result.DONE;
+      }
+      Result result = manage();
+      return deadline().map(left -> result.sooner(Result.again(left))).orElse(result);
     }
 
     // ---- counting
 
-    private boolean failedPod(KubeObject pod) {
+    private boolean valid(KubeObject pod) {
+      int index = JobIndexes.of(pod);
+      return !indexed || index >= 0 && index < completions.orElse(0L);
+    }
+
+    private boolean isFailed(KubeObject pod) {
       return PodState.phase(pod).equals("Failed")
-          || pod.deleting() && !PodState.phase(pod).equals("Succeeded");
+          || !waitsForEnds && pod.deleting() && !PodState.ended(pod);
     }
 
-    private boolean tracked(String uid) {
-      return all.stream()
-          .anyMatch(pod -> pod.uid().equals(uid) && pod.finalizers().contains(FINALIZER));
+    /** Counts those whose finalizer is gone: nobody can count them again. */
+    private void settle() {
+      Set<String> tracked = new HashSet<>();
+      all.stream().filter(JobController::tracked).forEach(pod -> tracked.add(pod.uid()));
+      int before = uncountedSucceeded.size();
+      uncountedSucceeded.retainAll(tracked);
+      succeeded += before - uncountedSucceeded.size();
+      before = uncountedFailed.size();
+      uncountedFailed.retainAll(tracked);
+      failed += before - uncountedFailed.size();
     }
 
-    private void count() {
-      for (String uid : List.copyOf(uncountedSucceeded)) {
-        if (!tracked(uid)) {
-          uncountedSucceeded.remove(uid);
-          succeeded++;
-        }
-      }
-      for (String uid : List.copyOf(uncountedFailed)) {
-        if (!tracked(uid)) {
-          uncountedFailed.remove(uid);
-          failed++;
-        }
-      }
+    private void takeSucceeded() {
       for (KubeObject pod : all) {
-        if (!pod.finalizers().contains(FINALIZER)) {
+        if (!tracked(pod) || !PodState.phase(pod).equals("Succeeded")) {
           continue;
         }
-        if (PodState.phase(pod).equals("Succeeded")) {
-          int index = JobIndexes.of(pod);
-          if (!indexed) {
-            uncountedSucceeded.add(pod.uid());
-          } else if (index >= 0 && index < completions.orElse(0L)) {
-            completed.add(index);
-          }
-        } else if (failedPod(pod) && policy(pod) != Action.IGNORE) {
-          uncountedFailed.add(pod.uid());
+        if (indexed && valid(pod)) {
+          completed.add(JobIndexes.of(pod));
+        } else if (!indexed
+            && uncountedSucceeded.size() < UNCOUNTED
+            && !uncountedFailed.contains(pod.uid())) {
+          uncountedSucceeded.add(pod.uid());
         }
       }
       if (indexed) {
@@ -249,33 +357,81 @@ final class JobController implements Reconciler {
       }
     }
 
-    private long allSucceeded() {
-      return succeeded + uncountedSucceeded.size();
+    private Verdict verdict(KubeObject pod) {
+      return JobPolicies.failure(spec, pod);
     }
 
-    private long allFailed() {
-      return failed + uncountedFailed.size();
+    private boolean counts(KubeObject pod) {
+      return verdict(pod).action() != Action.IGNORE;
     }
 
-    // ---- pod failure policy
-
-    private enum Action {
-      COUNT,
-      IGNORE,
-      FAIL_JOB
-    }
-
-    private Action policy(KubeObject pod) {
-      for (JsonObject rule : spec.objects("podFailurePolicy", "rules")) {
-        if (PodFailureRules.matches(rule, pod)) {
-          return switch (rule.text("action")) {
-            case "Ignore" -> Action.IGNORE;
-            case "FailJob" -> Action.FAIL_JOB;
-            default -> Action.COUNT;
-          };
+    /** Which indexes have failed for good, and which are to be tried again. */
+    private void judgeIndexes() {
+      for (KubeObject pod : fresh) {
+        Action action = verdict(pod).action();
+        boolean spent =
+            JobIndexes.number(pod, INDEX_FAILURES, 0) >= spec.integer("backoffLimitPerIndex");
+        if (action == Action.FAIL_INDEX || action != Action.IGNORE && spent) {
+          failedIndexes.add(JobIndexes.of(pod));
         }
       }
-      return Action.COUNT;
+      Set<Integer> running = new HashSet<>();
+      active.forEach(pod -> running.add(JobIndexes.of(pod)));
+      for (KubeObject pod : fresh) {
+        int index = JobIndexes.of(pod);
+        if (!completed.contains(index)
+            && !failedIndexes.contains(index)
+            && !running.contains(index)) {
+          toReplace.merge(
+              index,
+              pod,
+              (one, other) ->
+                  failures(one) <= failures(other) && !ended(other).isBefore(ended(one))
+                      ? other
+                      : one);
+        }
+      }
+    }
+
+    private static long failures(KubeObject pod) {
+      return JobIndexes.number(pod, INDEX_FAILURES, 0) + JobIndexes.number(pod, INDEX_IGNORED, 0);
+    }
+
+    /**
+     * Enters ended pods into the lists of the status and tells which may lose their finalizer once
+     * that is written.
+     */
+    private List<KubeObject> take(Optional<End> end) {
+      List<KubeObject> released = new ArrayList<>();
+      for (KubeObject pod : all) {
+        if (!tracked(pod)) {
+          continue;
+        }
+        if (PodState.phase(pod).equals("Succeeded")) {
+          if (indexed || uncountedSucceeded.contains(pod.uid())) {
+            released.add(pod);
+          }
+          continue;
+        }
+        boolean bad = isFailed(pod) || end.map(e -> !e.success()).orElse(false);
+        if (end.isEmpty() && (!bad || remembered(pod))) {
+          continue;
+        }
+        if (bad && valid(pod) && counts(pod)) {
+          if (uncountedSucceeded.size() + uncountedFailed.size() >= UNCOUNTED
+              && !uncountedFailed.contains(pod.uid())) {
+            continue; // a later run takes it
+          }
+          uncountedFailed.add(pod.uid());
+        }
+        released.add(pod);
+      }
+      return released;
+    }
+
+    private boolean remembered(KubeObject pod) {
+      KubeObject last = toReplace.get(JobIndexes.of(pod));
+      return last != null && last.uid().equals(pod.uid());
     }
 
     // ---- the end
@@ -283,7 +439,7 @@ final class JobController implements Reconciler {
     private record End(boolean success, String reason, String message) {}
 
     private Optional<End> end() {
-      for (String type : List.of("FailureTarget", "SuccessCriteriaMet")) {
+      for (String type : List.of("SuccessCriteriaMet", "FailureTarget")) {
         Optional<JsonObject> decided =
             Conditions.find(status, type).filter(c -> c.text("status").equals("True"));
         if (decided.isPresent()) {
@@ -294,37 +450,51 @@ final class JobController implements Reconciler {
                   decided.get().text("message")));
         }
       }
-      for (KubeObject pod : all) {
-        if (PodState.phase(pod).equals("Failed") && policy(pod) == Action.FAIL_JOB) {
-          return Optional.of(
-              new End(
-                  false,
-                  "PodFailurePolicy",
-                  "Pod "
-                      + pod.key()
-                      + " failed and matches a FailJob rule of the pod failure"
-                      + " policy"));
+      for (KubeObject pod : spec.has("podFailurePolicy") ? all : List.<KubeObject>of()) {
+        Verdict verdict = isFailed(pod) ? verdict(pod) : new Verdict(Action.COUNT, "");
+        if (verdict.action() == Action.FAIL_JOB) {
+          return failure("PodFailurePolicy", verdict.message());
         }
       }
-      if (allFailed() > spec.integerOr(6, "backoffLimit") || restartsExceeded()) {
-        return Optional.of(
-            new End(false, "BackoffLimitExceeded", "Job has reached the specified backoff limit"));
+      long failures =
+          failed + uncountedFailed.size() + fresh.stream().filter(this::counts).count();
+      if (failures > spec.integerOr(6, "backoffLimit") || restartsExceeded()) {
+        return failure("BackoffLimitExceeded", "Job has reached the specified backoff limit");
       }
-      if (!spec.flag("suspend") && deadline().map(left -> !left.isPositive()).orElse(false)) {
-        return Optional.of(
-            new End(false, "DeadlineExceeded", "Job was active longer than specified deadline"));
+      if (deadline().map(left -> !left.isPositive()).orElse(false)) {
+        return failure("DeadlineExceeded", "Job was active longer than specified deadline");
       }
+      if (perIndex
+          && failedIndexes.size() > spec.integerOr(Integer.MAX_VALUE, "maxFailedIndexes")) {
+        return failure(
+            "MaxFailedIndexesExceeded",
+            "Job has exceeded the specified maximal number of failed indexes");
+      }
+      if (perIndex
+          && !failedIndexes.isEmpty()
+          && failedIndexes.size() + completed.size() >= completions.orElse(0L)) {
+        return failure("FailedIndexes", "Job has failed indexes");
+      }
+      Optional<String> rule =
+          indexed
+              ? JobPolicies.success(spec, completions.orElse(0L), completed)
+              : Optional.empty();
+      if (rule.isPresent()) {
+        return Optional.of(new End(true, "SuccessPolicy", rule.get()));
+      }
+      long good = succeeded + uncountedSucceeded.size();
       boolean done =
-          completions.isPresent()
-              ? allSucceeded() >= completions.get()
-              : allSucceeded() > 0 && active.isEmpty();
-      if (completions.isEmpty() && parallelism == 0) {
-        done = false;
-      }
+          completions
+              .map(number -> good >= number && active.isEmpty())
+              .orElse(good > 0 && active.isEmpty());
       return done
           ? Optional.of(
               new End(true, "CompletionsReached", "Reached expected number of succeeded pods"))
           : Optional.empty();
+    }
+
+    private static Optional<End> failure(String reason, String message) {
+      return Optional.of(new End(false, reason, message));
     }
 
     private boolean restartsExceeded() {
@@ -332,7 +502,10 @@ final class JobController implements Reconciler {
         return false;
       }
       long restarts = 0;
-      for (KubeObject pod : active) {
+      for (KubeObject pod : all) {
+        if (!Set.of("Running", "Pending").contains(PodState.phase(pod))) {
+          continue;
+        }
         for (String list : List.of("initContainerStatuses", "containerStatuses")) {
           for (JsonObject container : pod.status().objects(list)) {
             restarts += container.integer("restartCount");
@@ -344,7 +517,7 @@ final class JobController implements Reconciler {
     }
 
     private Optional<Duration> deadline() {
-      if (spec.get("activeDeadlineSeconds").isEmpty() || status.text("startTime").isEmpty()) {
+      if (suspended || !spec.has("activeDeadlineSeconds") || !status.has("startTime")) {
         return Optional.empty();
       }
       return Optional.of(
@@ -353,26 +526,40 @@ final class JobController implements Reconciler {
                   .plusSeconds(spec.integer("activeDeadlineSeconds"))));
     }
 
-    private void announce(End end) {
-      condition(
-          end.success() ? "SuccessCriteriaMet" : "FailureTarget",
-          "True",
-          end.reason(),
-          end.message());
-      boolean quiet =
-          all.stream()
-              .noneMatch(pod -> PodState.ended(pod) && pod.finalizers().contains(FINALIZER));
-      boolean gone = all.stream().noneMatch(PodState::active);
-      if (!gone || !quiet || !uncountedFailed.isEmpty() || !uncountedSucceeded.isEmpty()) {
+    private long terminating() {
+      return stopped + all.stream().filter(pod -> pod.deleting() && !PodState.ended(pod)).count();
+    }
+
+    /** Says first what is decided, and once all pods are counted and gone that it is over. */
+    private void announce(Optional<End> decided) {
+      if (decided.isEmpty()) {
+        return;
+      }
+      End end = decided.get();
+      String target = end.success() ? "SuccessCriteriaMet" : "FailureTarget";
+      if (!Conditions.isTrue(status, target)) {
+        condition(target, "True", end.reason(), end.message());
+      }
+      boolean counted =
+          uncountedFailed.isEmpty()
+              && uncountedSucceeded.isEmpty()
+              && all.stream().noneMatch(JobController::tracked);
+      if (!counted || terminating() > 0) {
         return;
       }
       condition(end.success() ? "Complete" : "Failed", "True", end.reason(), end.message());
-      if (end.success()) {
-        status = status.with("completionTime", Writes.time(now));
-        events.normal(job, "Completed", "Job completed");
-      } else {
+      if (!end.success()) {
         events.warning(job, end.reason(), end.message());
+        return;
       }
+      status = status.with("completionTime", Writes.time(now));
+      if (completions.map(number -> succeeded > number).orElse(false)) {
+        events.warning(
+            job,
+            "TooManySucceededPods",
+            "Too many succeeded pods running after completion count reached");
+      }
+      events.normal(job, "Completed", "Job completed");
     }
 
     private void condition(String type, String value, String reason, String message) {
@@ -380,123 +567,136 @@ final class JobController implements Reconciler {
           Conditions.with(status, type, value, reason, message, now).stream()
               .map(
                   condition ->
-                      condition.text("type").equals(type) && !condition.has("lastProbeTime")
+                      condition.text("type").equals(type)
                           ? condition.with("lastProbeTime", Writes.time(now))
                           : condition)
               .toList();
       status = status.with("conditions", conditions);
     }
 
-    // ---- starting, suspending, writing
+    // ---- suspending, stopping, writing
 
-    private void start(boolean suspended) {
+    private void suspension() {
       Optional<JsonObject> condition = Conditions.find(status, "Suspended");
       boolean was = condition.map(c -> c.text("status").equals("True")).orElse(false);
-      if (suspended) {
-        if (!was) {
-          condition("Suspended", "True", "JobSuspended", "Job suspended");
-          events.normal(job, "Suspended", "Job suspended");
-        }
-        status = status.without("startTime");
-        return;
-      }
-      if (was) {
+      if (suspended && !was) {
+        condition("Suspended", "True", "JobSuspended", "Job suspended");
+        events.normal(job, "Suspended", "Job suspended");
+      } else if (!suspended && was) {
         condition("Suspended", "False", "JobResumed", "Job resumed");
         events.normal(job, "Resumed", "Job resumed");
-      }
-      if (status.text("startTime").isEmpty()) {
+        // The deadline counts from here: it is about the time that a Job is active in one stretch.
         status = status.with("startTime", Writes.time(now));
       }
     }
 
-    /** Writes the status, then lets counted pods go; says whether nothing is left to count. */
-    private boolean flush(Optional<End> end) throws InterruptedException {
-      long ready = active.stream().filter(PodState::ready).count();
-      long terminating = all.stream().filter(pod -> pod.deleting() && !PodState.ended(pod)).count();
-      long running = end.isPresent() || spec.flag("suspend") ? 0 : active.size();
+    private void write() throws InterruptedException {
       JsonObject.Builder next = JsonObject.builder();
       for (String name : List.of("conditions", "startTime", "completionTime")) {
         status.get(name).ifPresent(value -> next.putNonEmpty(name, value));
       }
-      next.putAll(ReplicaSetController.positive("active", running))
+      next.putAll(ReplicaSetController.positive("active", active.size()))
           .putAll(ReplicaSetController.positive("succeeded", succeeded))
           .putAll(ReplicaSetController.positive("failed", failed))
-          .put("terminating", terminating)
-          .putNonEmpty("completedIndexes", JobIndexes.text(completed))
-          .put(
+          .put("terminating", terminating())
+          .putNonEmpty("completedIndexes", JobIndexes.text(completed));
+      if (perIndex) {
+        next.put("failedIndexes", JobIndexes.text(failedIndexes));
+      }
+      next.put(
               "uncountedTerminatedPods",
               JsonObject.builder()
                   .putNonEmpty("succeeded", uncountedSucceeded)
                   .putNonEmpty("failed", uncountedFailed)
                   .build())
-          .put("ready", ready);
+          .put("ready", active.stream().filter(PodState::ready).count());
       JsonObject written = next.build();
       if (!written.equals(job.status())) {
-        KubeObject updated =
-            client.updateSubresource(Resources.JOBS, job.withStatus(written), "status");
-        Writes.awaitSeen(jobs, updated);
+        Writes.awaitSeen(
+            jobs, client.updateSubresource(Resources.JOBS, job.withStatus(written), "status"));
       }
-      boolean settled = true;
-      for (KubeObject pod : all) {
-        boolean counted =
-            uncountedFailed.contains(pod.uid())
-                || uncountedSucceeded.contains(pod.uid())
-                || PodState.ended(pod)
-                || pod.deleting();
-        if (counted && pod.finalizers().contains(FINALIZER)) {
-          untrack(pod);
-          settled = false;
-        }
-      }
-      return settled && uncountedFailed.isEmpty() && uncountedSucceeded.isEmpty();
     }
 
-    private void stopPods(List<KubeObject> doomed) throws InterruptedException {
-      if (!doomed.isEmpty()) {
-        podControl.deleteAll(job, doomed);
-      }
+    /** Removes pods that have done nothing wrong: they are not counted. */
+    private void stop(List<KubeObject> doomed) throws InterruptedException {
+      doomed.forEach(JobController.this::untrack);
+      podControl.deleteAll(job, doomed);
+      stopped += doomed.size();
+      active = active.stream().filter(pod -> !doomed.contains(pod)).toList();
     }
 
     // ---- making pods
 
     private Result manage() throws InterruptedException {
+      long good = succeeded + uncountedSucceeded.size();
       long wanted =
           completions
-              .map(number -> Math.min(parallelism, Math.max(0, number - allSucceeded())))
-              .orElse(allSucceeded() > 0 ? Math.min(parallelism, active.size()) : parallelism);
-      if (active.size() > wanted) {
-        stopPods(
-            active.stream()
-                .sorted(PodState.deletionOrder(Map.of()))
-                .limit(active.size() - wanted)
-                .toList());
-        return Result.DONE;
+              .map(number -> Math.min(parallelism, Math.max(0, number - good)))
+              .orElse(good > 0 ? active.size() : parallelism);
+      List<KubeObject> surplus = surplus(Math.max(0, active.size() - wanted));
+      if (!surplus.isEmpty()) {
+        stop(surplus);
+        return Result.again(Duration.ofMillis(1)); // the status counts those that are left
       }
-      long terminating =
-          spec.text("podReplacementPolicy").equals("Failed")
-              ? all.stream().filter(pod -> pod.deleting() && !PodState.ended(pod)).count()
-              : 0;
-      int missing = (int) Math.max(0, wanted - active.size() - terminating);
+      long leaving = waitsForEnds ? terminating() : 0;
+      int missing = (int) Math.min(BURST, Math.max(0, wanted - active.size() - leaving));
       if (missing == 0) {
         return Result.DONE;
       }
-      Duration pause = pause();
+      Duration pause = perIndex ? Duration.ZERO : pause();
       if (pause.isPositive()) {
         return Result.again(pause);
       }
-      try {
-        if (indexed) {
-          List<Integer> indexes = freeIndexes(missing);
-          podControl.createAll(job, indexes.size(), i -> pod(indexes.get(i)));
-        } else {
-          podControl.createAll(job, missing, _ -> pod(-1));
+      List<Integer> indexes = new ArrayList<>();
+      if (indexed) {
+        for (int index : freeIndexes(missing)) {
+          Duration left = pause(index);
+          if (left.isPositive()) {
+            pause = pause.isZero() || left.compareTo(pause) < 0 ? left : pause;
+          } else {
+            indexes.add(index);
+          }
         }
+        if (indexes.isEmpty()) {
+          return pause.isZero() ? Result.DONE : Result.again(pause);
+        }
+      }
+      try {
+        podControl.createAll(
+            job, indexed ? indexes.size() : missing, i -> pod(indexed ? indexes.get(i) : -1));
       } catch (ApiException e) {
         if (!Writes.namespaceGoing(e)) {
           throw e;
         }
       }
       return Result.again(Duration.ofMillis(1)); // the status counts the new ones
+    }
+
+    /** Pods to stop: those without a place of their own, and as many more as are too many. */
+    private List<KubeObject> surplus(long atLeast) {
+      List<KubeObject> doomed = new ArrayList<>();
+      List<KubeObject> left = new ArrayList<>(active);
+      left.sort(PodState.deletionOrder(Map.of()).reversed());
+      if (indexed) {
+        Set<Integer> seen = new HashSet<>();
+        left.removeIf(
+            pod -> {
+              boolean misplaced = !valid(pod) || !seen.add(JobIndexes.of(pod));
+              if (misplaced) {
+                doomed.add(pod);
+              }
+              return misplaced;
+            });
+      }
+      while (doomed.size() < atLeast) {
+        doomed.add(left.removeLast());
+      }
+      return doomed.size() > BURST ? doomed.subList(0, BURST) : doomed;
+    }
+
+    private static Duration pauseAfter(long failures) {
+      Duration pause = FIRST_PAUSE.multipliedBy(1L << Math.min(failures - 1, 10));
+      return pause.compareTo(LONGEST_PAUSE) > 0 ? LONGEST_PAUSE : pause;
     }
 
     /** After failures new pods wait: 10 s, doubling with each further failure. */
@@ -510,52 +710,45 @@ final class JobController implements Reconciler {
       long failures = 0;
       Instant lastFailure = Instant.EPOCH;
       for (KubeObject pod : all) {
-        if (PodState.phase(pod).equals("Failed") && ended(pod).isAfter(lastSuccess)) {
+        if (isFailed(pod) && ended(pod).isAfter(lastSuccess)) {
           failures++;
           lastFailure = ended(pod).isAfter(lastFailure) ? ended(pod) : lastFailure;
         }
       }
-      if (failures == 0) {
-        return Duration.ZERO;
-      }
-      Duration pause = FIRST_PAUSE.multipliedBy(1L << Math.min(failures - 1, 10));
-      if (pause.compareTo(LONGEST_PAUSE) > 0) {
-        pause = LONGEST_PAUSE;
-      }
-      return timeline.until(lastFailure.plus(pause));
+      return failures == 0
+          ? Duration.ZERO
+          : timeline.until(lastFailure.plus(pauseAfter(failures)));
     }
 
-    private Instant ended(KubeObject pod) {
-      Instant latest = Instant.EPOCH;
-      for (JsonObject container : pod.status().objects("containerStatuses")) {
-        Instant end = Writes.instant(container.text("state", "terminated", "finishedAt"));
-        latest = end.isAfter(latest) ? end : latest;
-      }
-      return latest.equals(Instant.EPOCH) ? PodState.created(pod) : latest;
+    /** The same for one index, where each has a limit of its own. */
+    private Duration pause(int index) {
+      KubeObject last = toReplace.get(index);
+      return last == null
+          ? Duration.ZERO
+          : timeline.until(ended(last).plus(pauseAfter(failures(last) + 1)));
     }
 
     private List<Integer> freeIndexes(int count) {
       Set<Integer> taken = new HashSet<>(completed);
+      taken.addAll(failedIndexes);
       for (KubeObject pod : all) {
-        if (PodState.active(pod)
-            || PodState.phase(pod).equals("Succeeded")
-            || pod.deleting() && spec.text("podReplacementPolicy").equals("Failed")) {
+        if (PodState.active(pod) || waitsForEnds && pod.deleting() && !PodState.ended(pod)) {
           taken.add(JobIndexes.of(pod));
         }
       }
-      List<Integer> free = new ArrayList<>();
-      for (int i = 0; free.size() < count && i < completions.orElse(0L); i++) {
-        if (!taken.contains(i)) {
-          free.add(i);
-        }
-      }
-      return free;
+      return Stream.iterate(0, index -> index < completions.orElse(0L), index -> index + 1)
+          .filter(index -> !taken.contains(index))
+          .limit(count)
+          .toList();
     }
 
     private KubeObject pod(int index) {
-      KubeObject pod =
-          PodControl.fromTemplate(spec.object("template"), Resources.JOBS, job)
-              .withMetadata("finalizers", List.of(FINALIZER));
+      KubeObject pod = PodControl.fromTemplate(spec.object("template"), Resources.JOBS, job);
+      List<String> finalizers = new ArrayList<>(pod.finalizers());
+      if (!finalizers.contains(FINALIZER)) {
+        finalizers.add(FINALIZER);
+      }
+      pod = pod.withMetadata("finalizers", finalizers);
       JsonObject labels = pod.metadata().object("labels");
       for (String key : List.of("job-name", "batch.kubernetes.io/job-name")) {
         labels = labels.with(key, job.name());
@@ -567,20 +760,37 @@ final class JobController implements Reconciler {
         return pod.withMetadata("labels", labels);
       }
       String number = Integer.toString(index);
-      JsonObject podSpec = pod.spec();
-      if (podSpec.text("hostname").isEmpty()) {
-        podSpec = podSpec.with("hostname", job.name() + "-" + number);
-      }
+      JsonObject podSpec = pod.spec().with("hostname", job.name() + "-" + number);
       for (String list : List.of("initContainers", "containers")) {
         if (podSpec.has(list)) {
-          podSpec =
-              podSpec.with(list, podSpec.objects(list).stream().map(this::withIndex).toList());
+          podSpec = podSpec.with(list, podSpec.objects(list).stream().map(this::withIndex).toList());
         }
       }
+      JsonObject annotations = pod.metadata().object("annotations").with(INDEX, number);
+      if (perIndex) {
+        annotations = withFailures(annotations, toReplace.get(index));
+      }
+      String suffix = "-" + number + "-";
+      String prefix = job.name();
       return pod.withMetadata("labels", labels.with(INDEX, number))
-          .withMetadata("annotations", pod.metadata().object("annotations").with(INDEX, number))
-          .withMetadata("generateName", job.name() + "-" + number + "-")
+          .withMetadata("annotations", annotations)
+          // The server cuts names for room; the index has to stay in.
+          .withMetadata(
+              "generateName",
+              prefix.substring(0, Math.min(prefix.length(), 58 - suffix.length())) + suffix)
           .with("spec", podSpec);
+    }
+
+    private JsonObject withFailures(
+        JsonObject annotations, @Nullable KubeObject replaced) {
+      if (replaced == null) {
+        return annotations.with(INDEX_FAILURES, "0");
+      }
+      boolean counts = counts(replaced);
+      long failures = JobIndexes.number(replaced, INDEX_FAILURES, 0) + (counts ? 1 : 0);
+      long ignored = JobIndexes.number(replaced, INDEX_IGNORED, 0) + (counts ? 0 : 1);
+      JsonObject with = annotations.with(INDEX_FAILURES, Long.toString(failures));
+      return ignored == 0 ? with : with.with(INDEX_IGNORED, Long.toString(ignored));
     }
 
     private JsonObject withIndex(JsonObject container) {
@@ -599,45 +809,25 @@ final class JobController implements Reconciler {
     }
   }
 
-  /** The rules of a pod failure policy. */
-  private static final class PodFailureRules {
-    private PodFailureRules() {}
-
-    static boolean matches(JsonObject rule, KubeObject pod) {
-      JsonObject codes = rule.object("onExitCodes");
-      if (!codes.isEmpty()) {
-        for (String list : List.of("containerStatuses", "initContainerStatuses")) {
-          for (JsonObject container : pod.status().objects(list)) {
-            String name = codes.text("containerName");
-            JsonObject end = container.object("state", "terminated");
-            if (end.isEmpty()
-                || !name.isEmpty() && !name.equals(container.text("name"))
-                || end.integer("exitCode") == 0) {
-              continue;
-            }
-            boolean listed =
-                codes.array("values").items().stream()
-                    .anyMatch(
-                        value ->
-                            value.equals(new dev.kedge.model.JsonInteger(end.integer("exitCode"))));
-            if (listed == codes.text("operator").equals("In")) {
-              return true;
-            }
-          }
-        }
-        return false;
-      }
-      for (JsonObject pattern : rule.objects("onPodConditions")) {
-        String wanted = pattern.text("status").isEmpty() ? "True" : pattern.text("status");
-        boolean found =
-            Conditions.find(pod.status(), pattern.text("type"))
-                .map(condition -> condition.text("status").equals(wanted))
-                .orElse(false);
-        if (found) {
-          return true;
-        }
-      }
-      return false;
+  /** When a pod ended: its last container's end, or else when it stopped being ready. */
+  private static Instant ended(KubeObject pod) {
+    Instant latest = Instant.EPOCH;
+    for (JsonObject container : pod.status().objects("containerStatuses")) {
+      Instant end = Writes.instant(container.text("state", "terminated", "finishedAt"));
+      latest = end.isAfter(latest) ? end : latest;
     }
+    if (latest.isAfter(Instant.EPOCH)) {
+      return latest;
+    }
+    Optional<JsonObject> notReady =
+        Conditions.find(pod.status(), "Ready").filter(c -> c.text("status").equals("False"));
+    if (notReady.isPresent() && !notReady.get().text("lastTransitionTime").isEmpty()) {
+      return Writes.instant(notReady.get().text("lastTransitionTime"));
+    }
+    if (pod.deleting()) {
+      return Writes.instant(pod.metadata().text("deletionTimestamp"))
+          .minusSeconds(pod.metadata().integer("deletionGracePeriodSeconds"));
+    }
+    return PodState.created(pod);
   }
 }

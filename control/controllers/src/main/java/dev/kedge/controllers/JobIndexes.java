@@ -3,15 +3,16 @@ package dev.kedge.controllers;
 import dev.kedge.model.KubeObject;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
+import java.util.SortedSet;
 import java.util.TreeSet;
 
 /** Completion indexes as text: {@code 0,2-4,7}. */
 final class JobIndexes {
   private JobIndexes() {}
 
-  static Set<Integer> parse(String text) {
-    Set<Integer> indexes = new TreeSet<>();
+  /** Reads indexes; those from {@code completions} on are left out, a Job may have shrunk. */
+  static SortedSet<Integer> parse(String text, long completions) {
+    SortedSet<Integer> indexes = new TreeSet<>();
     if (text.isEmpty()) {
       return indexes;
     }
@@ -19,18 +20,18 @@ final class JobIndexes {
       int dash = part.indexOf('-');
       int from = Integer.parseInt(dash < 0 ? part : part.substring(0, dash));
       int to = dash < 0 ? from : Integer.parseInt(part.substring(dash + 1));
-      for (int i = from; i <= to; i++) {
+      for (int i = from; i <= to && i < completions; i++) {
         indexes.add(i);
       }
     }
     return indexes;
   }
 
-  static String text(Set<Integer> indexes) {
+  static String text(SortedSet<Integer> indexes) {
     List<String> parts = new ArrayList<>();
     int from = -1;
     int last = -2;
-    for (int index : new TreeSet<>(indexes)) {
+    for (int index : indexes) {
       if (index != last + 1) {
         add(parts, from, last);
         from = index;
@@ -50,7 +51,12 @@ final class JobIndexes {
 
   /** The index of a pod; -1 if it has none. */
   static int of(KubeObject pod) {
-    String text = pod.annotation("batch.kubernetes.io/job-completion-index").orElse("");
-    return text.matches("[0-9]{1,9}") ? Integer.parseInt(text) : -1;
+    return (int) number(pod, "batch.kubernetes.io/job-completion-index", -1);
+  }
+
+  /** A number in an annotation; what is no such number counts as absent, as upstream has it. */
+  static long number(KubeObject pod, String annotation, long absent) {
+    String text = pod.annotation(annotation).orElse("");
+    return text.matches("[0-9]{1,9}") ? Integer.parseInt(text) : absent;
   }
 }

@@ -10,6 +10,7 @@ import dev.kedge.model.Resources;
 import java.time.Instant;
 import java.time.ZoneId;
 import java.util.Set;
+import java.util.SortedSet;
 import java.util.TreeSet;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -212,7 +213,7 @@ class WorkloadTest {
 
   @Test
   void indexesAreWrittenAsRanges() {
-    Set<Integer> indexes = JobIndexes.parse("0,2-4,7");
+    SortedSet<Integer> indexes = JobIndexes.parse("0,2-4,7", 10);
     assertThat(indexes).containsExactlyInAnyOrder(0, 2, 3, 4, 7);
     assertThat(JobIndexes.text(indexes)).isEqualTo("0,2-4,7");
     assertThat(JobIndexes.text(new TreeSet<>(Set.of(1, 2)))).isEqualTo("1,2");

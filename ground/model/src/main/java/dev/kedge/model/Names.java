@@ -21,6 +21,9 @@ public final class Names {
   private static final String CONFIG_KEY = "[-._a-zA-Z0-9]+";
   private static final String ENV_NAME = "[-._a-zA-Z][-._a-zA-Z0-9]*";
 
+  private static final String PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
+
+  private static final Pattern PATH_PATTERN = Pattern.compile(PATH);
   private static final Pattern LABEL_PATTERN = Pattern.compile(LABEL);
   private static final Pattern SUBDOMAIN_PATTERN = Pattern.compile(SUBDOMAIN);
   private static final Pattern LABEL_1035_PATTERN = Pattern.compile(LABEL_1035);
@@ -118,6 +121,19 @@ public final class Names {
     if (!QUALIFIED_PATTERN.matcher(name).matches()) {
       faults.add(
           "name part " + expected(QUALIFIED_FAULT, QUALIFIED, "MyName", "my.name", "123-abc"));
+    }
+    return faults;
+  }
+
+  /** A path below a domain, such as {@code acme.io/foo}: who manages a Job. */
+  public static List<String> domainPrefixedPath(String text) {
+    int slash = text.indexOf('/');
+    if (slash <= 0 || slash == text.length() - 1) {
+      return List.of("must be a domain-prefixed path (such as \"acme.io/foo\")");
+    }
+    List<String> faults = new ArrayList<>(subdomain(text.substring(0, slash)));
+    if (!PATH_PATTERN.matcher(text.substring(slash + 1)).matches()) {
+      faults.add("Invalid path (regex used for validation is '" + PATH + "')");
     }
     return faults;
   }

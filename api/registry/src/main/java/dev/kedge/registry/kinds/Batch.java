@@ -1,9 +1,11 @@
 package dev.kedge.registry.kinds;
 
+import dev.kedge.model.FieldFault;
 import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.LabelSelector;
+import dev.kedge.model.Names;
 import dev.kedge.model.Status.Cause;
 import dev.kedge.registry.Strategy;
 import java.util.List;
@@ -14,6 +16,12 @@ import java.util.Set;
 final class Batch {
   private static final String UID_LABEL = "batch.kubernetes.io/controller-uid";
   private static final String NAME_LABEL = "batch.kubernetes.io/job-name";
+
+  /** More indexes than these are refused, or have tighter limits. */
+  private static final long MANY_INDEXES = 100_000;
+
+  private static final long MOST_OF_MANY = 10_000;
+  private static final int LONGEST_MANAGER = 63;
 
   private Batch() {}
 
@@ -145,13 +153,37 @@ final class Batch {
             "activeDeadlineSeconds",
             "backoffLimit",
             "backoffLimitPerIndex",
+            "maxFailedIndexes",
             "ttlSecondsAfterFinished")) {
       checks.notNegative(field + "." + name, spec, name);
     }
-    checks.oneOfOrNone(
-        field + ".completionMode", spec.text("completionMode"), "Indexed", "NonIndexed");
-    if (spec.text("completionMode").equals("Indexed") && !spec.has("completions")) {
-      checks.required(field + ".completions", "when completion mode is Indexed");
+    indexed(spec, field, checks);
+    if (spec.has("podFailurePolicy")) {
+      JobPolicies.failure(spec, field + ".podFailurePolicy", checks);
+    }
+    if (spec.has("successPolicy")) {
+      if (spec.text("completionMode").equals("Indexed")) {
+        JobPolicies.success(spec, field + ".successPolicy", checks);
+      } else {
+        checks.invalid(
+            field + ".successPolicy",
+            spec.object("successPolicy"),
+            "requires indexed completion mode");
+      }
+    }
+    String replacement = spec.text("podReplacementPolicy");
+    if (spec.has("podFailurePolicy")) {
+      checks.oneOfOrNone(field + ".podReplacementPolicy", replacement, "Failed");
+    } else {
+      checks.oneOfOrNone(
+          field + ".podReplacementPolicy", replacement, "Failed", "TerminatingOrFailed");
+    }
+    if (spec.has("managedBy")) {
+      String manager = spec.text("managedBy");
+      checks.name(field + ".managedBy", manager, Names.domainPrefixedPath(manager));
+      if (manager.length() > LONGEST_MANAGER) {
+        checks.add(FieldFault.tooLong(field + ".managedBy", LONGEST_MANAGER));
+      }
     }
     PodSpecs.template(spec.object("template"), field + ".template", Set.of(), checks);
     String at = field + ".template.spec.restartPolicy";
@@ -166,11 +198,59 @@ final class Batch {
       }
       default -> checks.oneOf(at, restart, "OnFailure", "Never");
     }
-    if (spec.has("backoffLimitPerIndex") && !spec.text("completionMode").equals("Indexed")) {
+  }
+
+  private static void indexed(JsonObject spec, String field, Checks checks) {
+    boolean perIndex = spec.has("backoffLimitPerIndex");
+    long completions = spec.integer("completions");
+    long mayFail = spec.integer("maxFailedIndexes");
+    if (spec.has("maxFailedIndexes") && !perIndex) {
+      checks.required(field + ".backoffLimitPerIndex", "when maxFailedIndexes is specified");
+    }
+    checks.oneOfOrNone(
+        field + ".completionMode", spec.text("completionMode"), "NonIndexed", "Indexed");
+    if (!spec.text("completionMode").equals("Indexed")) {
+      for (String name : List.of("backoffLimitPerIndex", "maxFailedIndexes")) {
+        if (spec.has(name)) {
+          checks.invalid(
+              field + "." + name, spec.integer(name), "requires indexed completion mode");
+        }
+      }
+      return;
+    }
+    if (!spec.has("completions")) {
+      checks.required(field + ".completions", "when completion mode is Indexed");
+    }
+    if (spec.integer("parallelism") > MANY_INDEXES) {
       checks.invalid(
-          field + ".backoffLimitPerIndex",
-          spec.integer("backoffLimitPerIndex"),
-          "requires indexed completion mode");
+          field + ".parallelism",
+          spec.integer("parallelism"),
+          "must be less than or equal to "
+              + MANY_INDEXES
+              + " when completion mode is Indexed");
+    }
+    if (spec.has("completions") && mayFail > completions) {
+      checks.invalid(
+          field + ".maxFailedIndexes", mayFail, "must be less than or equal to completions");
+    }
+    if (perIndex && completions > MANY_INDEXES) {
+      if (!spec.has("maxFailedIndexes")) {
+        checks.required(
+            field + ".maxFailedIndexes",
+            "must be specified when completions is above " + MANY_INDEXES);
+      }
+      for (String name : List.of("parallelism", "maxFailedIndexes")) {
+        if (spec.integer(name) > MOST_OF_MANY) {
+          checks.invalid(
+              field + "." + name,
+              spec.integer(name),
+              "must be less than or equal to "
+                  + MOST_OF_MANY
+                  + " when completions are above "
+                  + MANY_INDEXES
+                  + " and used with backoff limit per index");
+        }
+      }
     }
   }
 
