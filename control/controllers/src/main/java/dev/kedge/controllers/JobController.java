@@ -456,8 +456,7 @@ final class JobController implements Reconciler {
           return failure("PodFailurePolicy", verdict.message());
         }
       }
-      long failures =
-          failed + uncountedFailed.size() + fresh.stream().filter(this::counts).count();
+      long failures = failed + uncountedFailed.size() + fresh.stream().filter(this::counts).count();
       if (failures > spec.integerOr(6, "backoffLimit") || restartsExceeded()) {
         return failure("BackoffLimitExceeded", "Job has reached the specified backoff limit");
       }
@@ -476,9 +475,7 @@ final class JobController implements Reconciler {
         return failure("FailedIndexes", "Job has failed indexes");
       }
       Optional<String> rule =
-          indexed
-              ? JobPolicies.success(spec, completions.orElse(0L), completed)
-              : Optional.empty();
+          indexed ? JobPolicies.success(spec, completions.orElse(0L), completed) : Optional.empty();
       if (rule.isPresent()) {
         return Optional.of(new End(true, "SuccessPolicy", rule.get()));
       }
@@ -715,9 +712,7 @@ final class JobController implements Reconciler {
           lastFailure = ended(pod).isAfter(lastFailure) ? ended(pod) : lastFailure;
         }
       }
-      return failures == 0
-          ? Duration.ZERO
-          : timeline.until(lastFailure.plus(pauseAfter(failures)));
+      return failures == 0 ? Duration.ZERO : timeline.until(lastFailure.plus(pauseAfter(failures)));
     }
 
     /** The same for one index, where each has a limit of its own. */
@@ -763,7 +758,8 @@ final class JobController implements Reconciler {
       JsonObject podSpec = pod.spec().with("hostname", job.name() + "-" + number);
       for (String list : List.of("initContainers", "containers")) {
         if (podSpec.has(list)) {
-          podSpec = podSpec.with(list, podSpec.objects(list).stream().map(this::withIndex).toList());
+          podSpec =
+              podSpec.with(list, podSpec.objects(list).stream().map(this::withIndex).toList());
         }
       }
       JsonObject annotations = pod.metadata().object("annotations").with(INDEX, number);
@@ -781,8 +777,7 @@ final class JobController implements Reconciler {
           .with("spec", podSpec);
     }
 
-    private JsonObject withFailures(
-        JsonObject annotations, @Nullable KubeObject replaced) {
+    private JsonObject withFailures(JsonObject annotations, @Nullable KubeObject replaced) {
       if (replaced == null) {
         return annotations.with(INDEX_FAILURES, "0");
       }

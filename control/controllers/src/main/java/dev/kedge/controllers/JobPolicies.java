@@ -44,8 +44,7 @@ final class JobPolicies {
         case "Ignore" -> new Verdict(Action.IGNORE, "");
         case "FailIndex" -> new Verdict(Action.FAIL_INDEX, "");
         case "FailJob" ->
-            new Verdict(
-                Action.FAIL_JOB, cause.get() + " matching FailJob rule at index " + i);
+            new Verdict(Action.FAIL_JOB, cause.get() + " matching FailJob rule at index " + i);
         default -> Verdict.COUNT;
       };
     }
@@ -58,9 +57,7 @@ final class JobPolicies {
       for (JsonObject container : pod.status().objects(list)) {
         JsonObject end = container.object("state", "terminated");
         long code = end.integer("exitCode");
-        if (end.isEmpty()
-            || code == 0
-            || !name.isEmpty() && !name.equals(container.text("name"))) {
+        if (end.isEmpty() || code == 0 || !name.isEmpty() && !name.equals(container.text("name"))) {
           continue;
         }
         boolean listed = wanted.array("values").items().contains(new JsonInteger(code));

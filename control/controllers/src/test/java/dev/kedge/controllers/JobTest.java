@@ -59,8 +59,7 @@ class JobTest {
                     .filter(pod -> exitCode.applyAsInt(pod) >= 0 && ended.add(pod.uid()))
                     .ifPresent(
                         pod ->
-                            Thread.startVirtualThread(
-                                () -> exit(pod, exitCode.applyAsInt(pod)))));
+                            Thread.startVirtualThread(() -> exit(pod, exitCode.applyAsInt(pod)))));
   }
 
   private void exit(KubeObject pod, int code) {
@@ -154,10 +153,7 @@ class JobTest {
         """);
     KubeObject job =
         cluster.awaitPresent(
-            Resources.JOBS,
-            "default",
-            "j",
-            j -> Conditions.isTrue(j.status(), "FailureTarget"));
+            Resources.JOBS, "default", "j", j -> Conditions.isTrue(j.status(), "FailureTarget"));
     String pod = cluster.pods("default", p -> JobIndexes.of(p) == 1).getFirst().name();
     assertThat(condition(job, "FailureTarget").text("message"))
         .isEqualTo(
@@ -278,14 +274,21 @@ class JobTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "{maxFailedIndexes: 1} | spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified",
+        "{maxFailedIndexes: 1} | spec.backoffLimitPerIndex: Required value: when maxFailedIndexes"
+            + " is specified",
         "{successPolicy: {rules: [{succeededCount: 1}]}} | requires indexed completion mode",
-        "{completionMode: Indexed, completions: 2, successPolicy: {rules: [{succeededIndexes: '3'}]}} | error parsing succeededIndexes: too large index: \"3\"",
-        "{podFailurePolicy: {rules: [{action: FailIndex, onExitCodes: {operator: In, values: [1]}}]}} | requires the backoffLimitPerIndex to be set",
-        "{podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {operator: In, values: [0]}}]}} | spec.podFailurePolicy.rules[0].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator",
-        "{podFailurePolicy: {rules: [{action: Count}]}} | specifying one of OnExitCodes and OnPodConditions is required",
+        "{completionMode: Indexed, completions: 2, successPolicy: {rules: [{succeededIndexes:"
+            + " '3'}]}} | error parsing succeededIndexes: too large index: \"3\"",
+        "{podFailurePolicy: {rules: [{action: FailIndex, onExitCodes: {operator: In, values:"
+            + " [1]}}]}} | requires the backoffLimitPerIndex to be set",
+        "{podFailurePolicy: {rules: [{action: FailJob, onExitCodes: {operator: In, values: [0]}}]}}"
+            + " | spec.podFailurePolicy.rules[0].onExitCodes.values[0]: Invalid value: 0: must not"
+            + " be 0 for the In operator",
+        "{podFailurePolicy: {rules: [{action: Count}]}} | specifying one of OnExitCodes and"
+            + " OnPodConditions is required",
         "{managedBy: me} | must be a domain-prefixed path",
-        "{podReplacementPolicy: Never} | spec.podReplacementPolicy: Unsupported value: \"Never\": supported values: \"Failed\", \"TerminatingOrFailed\"",
+        "{podReplacementPolicy: Never} | spec.podReplacementPolicy: Unsupported value: \"Never\":"
+            + " supported values: \"Failed\", \"TerminatingOrFailed\"",
       })
   void faultsAreNamed(String spec, String message) {
     assertThatThrownBy(() -> job("j", spec)).hasMessageContaining(message);

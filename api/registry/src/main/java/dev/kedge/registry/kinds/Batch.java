@@ -225,9 +225,7 @@ final class Batch {
       checks.invalid(
           field + ".parallelism",
           spec.integer("parallelism"),
-          "must be less than or equal to "
-              + MANY_INDEXES
-              + " when completion mode is Indexed");
+          "must be less than or equal to " + MANY_INDEXES + " when completion mode is Indexed");
     }
     if (spec.has("completions") && mayFail > completions) {
       checks.invalid(

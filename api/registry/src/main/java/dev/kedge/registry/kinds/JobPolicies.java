@@ -106,8 +106,7 @@ final class JobPolicies {
         checks.required(
             at + "[" + i + "].status", "valid values: [\"False\" \"True\" \"Unknown\"]");
       } else {
-        checks.oneOf(
-            at + "[" + i + "].status", pattern.text("status"), "False", "True", "Unknown");
+        checks.oneOf(at + "[" + i + "].status", pattern.text("status"), "False", "True", "Unknown");
       }
     }
   }
@@ -126,8 +125,7 @@ final class JobPolicies {
       JsonObject rule = rules.get(i);
       String at = field + ".rules[" + i + "]";
       if (!rule.has("succeededCount") && !rule.has("succeededIndexes")) {
-        checks.required(
-            at, "at least one of succeededCount or succeededIndexes must be specified");
+        checks.required(at, "at least one of succeededCount or succeededIndexes must be specified");
       }
       long total = 0;
       if (rule.has("succeededIndexes")) {
@@ -139,9 +137,7 @@ final class JobPolicies {
           total = indexes(text, completions);
         } catch (IllegalArgumentException e) {
           checks.invalid(
-              at + ".succeededIndexes",
-              text,
-              "error parsing succeededIndexes: " + e.getMessage());
+              at + ".succeededIndexes", text, "error parsing succeededIndexes: " + e.getMessage());
         }
       }
       long count = rule.integer("succeededCount");
