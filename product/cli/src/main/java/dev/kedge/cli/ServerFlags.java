@@ -58,7 +58,23 @@ final class ServerFlags {
             "datastore-endpoint",
             env("DATASTORE_ENDPOINT"),
             "",
-            "empty or sqlite: the embedded datastore"));
+            "where objects are kept: sqlite:///file; empty: SQLite in data-dir"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "datastore-cafile",
+            env("DATASTORE_CAFILE"),
+            "",
+            "authority of the datastore's certificate (PEM)"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "datastore-certfile",
+            env("DATASTORE_CERTFILE"),
+            "",
+            "this server's certificate for the datastore (PEM)"));
+    flags.add(
+        Flag.of(TEXT, "datastore-keyfile", env("DATASTORE_KEYFILE"), "", "its private key (PEM)"));
     // Network
     flags.add(Flag.of(TEXT, "cluster-cidr", "", "10.42.0.0/16", "addresses of pods"));
     flags.add(Flag.of(TEXT, "service-cidr", "", "10.43.0.0/16", "addresses of Services"));
@@ -201,9 +217,6 @@ final class ServerFlags {
     }
     for (String arg :
         List.of(
-            "datastore-cafile",
-            "datastore-certfile",
-            "datastore-keyfile",
             "kine-tls",
             "etcd-expose-metrics",
             "etcd-disable-snapshots",

@@ -1,6 +1,7 @@
 package dev.kedge.cli;
 
 import dev.kedge.lifecycle.UserException;
+import dev.kedge.server.Datastore;
 import dev.kedge.server.ServerConfig;
 import java.io.IOException;
 import java.net.Inet4Address;
@@ -30,17 +31,6 @@ final class ServerOptions {
   private ServerOptions() {}
 
   static ServerConfig of(Flags.Values values) {
-    String datastore = values.text("datastore-endpoint");
-    if (!datastore.isEmpty() && !datastore.equals("sqlite") && !datastore.startsWith("sqlite:")) {
-      throw new UserException(
-          "--datastore-endpoint "
-              + datastore.replaceAll("//[^@/]*@", "//…@")
-              + " is not supported yet; leave it out for the embedded SQLite datastore");
-    }
-    if (datastore.startsWith("sqlite:")) {
-      throw new UserException(
-          "the SQLite file lies in --data-dir; give --datastore-endpoint without a path");
-    }
     boolean runAgent = !values.on("disable-agent");
     Path dataDir = dataDir(values, runAgent);
     Cidr cluster = cidr(values, "cluster-cidr");
@@ -70,6 +60,11 @@ final class ServerOptions {
     }
     return new ServerConfig(
         dataDir,
+        new Datastore(
+            values.text("datastore-endpoint"),
+            file(values, "datastore-cafile"),
+            file(values, "datastore-certfile"),
+            file(values, "datastore-keyfile")),
         address(values, "bind-address"),
         port,
         values.isSet("advertise-address") ? address(values, "advertise-address") : nodeIp,
@@ -104,6 +99,12 @@ final class ServerOptions {
             values.isSet("default-local-storage-path")
                 ? Path.of(values.text("default-local-storage-path")).toAbsolutePath()
                 : dataDir.resolve("storage")));
+  }
+
+  private static Optional<Path> file(Flags.Values values, String flag) {
+    return Optional.of(values.text(flag))
+        .filter(name -> !name.isEmpty())
+        .map(name -> Path.of(name).toAbsolutePath());
   }
 
   private static boolean root() {

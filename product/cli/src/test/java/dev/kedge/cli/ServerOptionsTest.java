@@ -79,7 +79,11 @@ class ServerOptionsTest {
           --https-listen-port=0          | must be a number from 1 to 65535, not 0
           --https-listen-port=x          | must be a number from 1 to 65535, not x
           --cluster-init                 | --cluster-init is not supported
-          --datastore-endpoint=postgres://u:secret@h/db | postgres://…@h/db is not supported yet
+          --datastore-endpoint=oracle://u:s@e/c@h/db | oracle://…@h/db names no datastore
+          --datastore-endpoint=sqlite:///a/b?_journal=WAL | leave ?_journal=WAL out
+          --datastore-cafile=/dev/null   | the embedded SQLite datastore has no TLS
+          --datastore-certfile=/dev/null | belong together
+          --datastore-cafile=/none/x     | /none/x for the datastore's TLS cannot be read
           --secrets-encryption           | is not supported: encryption of Secrets
           --kubelet-arg=max-pods=9       | --kubelet-arg is not supported
           --disable=nothing              | there is no such part

@@ -36,8 +36,6 @@ import dev.kedge.registry.Settings;
 import dev.kedge.registry.admission.AdmissionPlugins;
 import dev.kedge.scheduler.Scheduler;
 import dev.kedge.store.Store;
-import dev.kedge.store.StoreException;
-import dev.kedge.store.sql.SqliteStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Clock;
@@ -99,6 +97,14 @@ public final class KedgeServer implements AutoCloseable {
   private static Optional<NodeParts> start(
       ServerConfig config, Startup startup, Runnable packages, Readiness readiness, Closer parts) {
     Clock clock = Clock.systemUTC();
+    // A database elsewhere is the likeliest to be out of reach: it is tried before anything on this
+    // machine is changed.
+    Optional<Store> external =
+        config.datastore().local()
+            ? Optional.empty()
+            : Optional.of(
+                parts.add("datastore", startup.run("datastore", () -> openStore(config))));
+    Preflight.directories(config);
     parts.add("data directory lock", DataDirLock.take(config.dataDir()));
 
     // Three things that do not need each other.
@@ -109,7 +115,9 @@ public final class KedgeServer implements AutoCloseable {
             : Optional.empty();
     Phase<ClusterCertificates> opening =
         startup.begin("certificates", () -> ClusterCertificates.open(config.tlsDir(), clock));
-    Store store = parts.add("datastore", startup.run("datastore", () -> openStore(config)));
+    Store store =
+        external.orElseGet(
+            () -> parts.add("datastore", startup.run("datastore", () -> openStore(config))));
     ClusterCertificates certificates = opening.await();
     ServingCertificates serving = new ServingCertificates(certificates, config);
 
@@ -275,11 +283,7 @@ public final class KedgeServer implements AutoCloseable {
   }
 
   private static Store openStore(ServerConfig config) {
-    try {
-      return SqliteStore.open(config.databaseFile());
-    } catch (StoreException e) {
-      throw new UserException(String.valueOf(e.getMessage()), e);
-    }
+    return config.datastore().open(config.databaseFile());
   }
 
   private static HttpServer listen(ServerConfig config, ServingCertificates serving, ApiServer api)

@@ -24,8 +24,6 @@ final class Preflight {
       root();
       cgroups();
     }
-    directory(config.dataDir());
-    kubeconfig(config.kubeconfig());
     port(config.bindAddress(), config.httpsPort(), "--https-listen-port");
     if (config.runAgent() && config.enabled("ingress")) {
       port(
@@ -37,6 +35,12 @@ final class Preflight {
           config.ingressHttpsPort(),
           "--ingress-https-port, or leave the ingress out with --disable=ingress");
     }
+  }
+
+  /** Makes the directories that everything else is written to, and checks that it can be. */
+  static void directories(ServerConfig config) {
+    directory(config.dataDir());
+    kubeconfig(config.kubeconfig());
   }
 
   private static void root() {

@@ -9,6 +9,7 @@ import java.util.Optional;
  * Everything an operator decides about a server, checked and complete.
  *
  * @param dataDir root of all state; layout as K3s: {@code server/} and {@code agent/} below
+ * @param datastore where objects are kept
  * @param bindAddress where the API listens; {@code 0.0.0.0} is all addresses
  * @param httpsPort the API's port
  * @param advertiseAddress address that cluster members and pods reach the API at
@@ -20,6 +21,7 @@ import java.util.Optional;
  */
 public record ServerConfig(
     Path dataDir,
+    Datastore datastore,
     String bindAddress,
     int httpsPort,
     String advertiseAddress,
@@ -85,7 +87,7 @@ public record ServerConfig(
     return dataDir.resolve("server/tls");
   }
 
-  /** {@code server/db/state.db}: the SQLite datastore. */
+  /** {@code server/db/state.db}: the embedded datastore. */
   Path databaseFile() {
     return dataDir.resolve("server/db/state.db");
   }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.kedge.lifecycle.Startup;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
+import dev.kedge.server.Datastore;
 import dev.kedge.server.KedgeServer;
 import dev.kedge.server.ServerConfig;
 import java.io.ByteArrayInputStream;
@@ -42,6 +43,7 @@ class KubectlTest {
     ServerConfig config =
         new ServerConfig(
             directory.resolve("data"),
+            Datastore.EMBEDDED,
             "127.0.0.1",
             port,
             "127.0.0.1",

@@ -1,0 +1,142 @@
+package dev.kedge.server;
+
+import dev.kedge.lifecycle.UserException;
+import dev.kedge.store.Store;
+import dev.kedge.store.StoreException;
+import dev.kedge.store.sql.SqliteStore;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * Where a server keeps its objects: {@code --datastore-endpoint} in K3s's URL forms, and the files
+ * for TLS. The one place that knows which engine a URL means.
+ *
+ * @param endpoint as the operator gave it; may hold a password, so {@link #toString} goes into
+ *     messages
+ * @param caFile what the engine's certificate is checked against
+ * @param certFile this server's own certificate for the engine; with {@code keyFile} or not at all
+ */
+public record Datastore(
+    String endpoint, Optional<Path> caFile, Optional<Path> certFile, Optional<Path> keyFile) {
+
+  /** The embedded database in the data directory. */
+  public static final Datastore EMBEDDED =
+      new Datastore("", Optional.empty(), Optional.empty(), Optional.empty());
+
+  private static final String FLAG = "--datastore-endpoint ";
+
+  /** The engines, by the schemes of their URLs; the order is that of the message to the user. */
+  private enum Engine {
+    SQLITE("sqlite");
+
+    private final List<String> schemes;
+
+    Engine(String... schemes) {
+      this.schemes = List.of(schemes);
+    }
+  }
+
+  /**
+   * Checks what can be checked without the engine.
+   *
+   * @throws UserException with what to give instead
+   */
+  public Datastore {
+    if (certFile.isPresent() != keyFile.isPresent()) {
+      throw new UserException(
+          "--datastore-certfile and --datastore-keyfile belong together; give both or neither");
+    }
+    Stream.of(caFile, certFile, keyFile)
+        .flatMap(Optional::stream)
+        .filter(file -> !Files.isReadable(file))
+        .findFirst()
+        .ifPresent(
+            file -> {
+              throw new UserException(
+                  "the file " + file + " for the datastore's TLS cannot be read");
+            });
+    switch (engine(endpoint)) {
+      case SQLITE -> {
+        if (caFile.isPresent() || certFile.isPresent()) {
+          throw new UserException(
+              "the embedded SQLite datastore has no TLS; leave --datastore-cafile,"
+                  + " --datastore-certfile and --datastore-keyfile out");
+        }
+        sqliteFile(endpoint);
+      }
+    }
+  }
+
+  /**
+   * Opens the store.
+   *
+   * @param embedded the SQLite file where the endpoint names none
+   * @throws UserException if the engine cannot be used; one sentence with the next step
+   */
+  Store open(Path embedded) {
+    try {
+      return switch (engine(endpoint)) {
+        case SQLITE -> SqliteStore.open(sqliteFile(endpoint).orElse(embedded));
+      };
+    } catch (StoreException e) {
+      throw new UserException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  /** Whether the data lies on this machine, in a file. */
+  boolean local() {
+    return engine(endpoint) == Engine.SQLITE;
+  }
+
+  /** Without the password. */
+  @Override
+  public String toString() {
+    return shown(endpoint);
+  }
+
+  private static String shown(String endpoint) {
+    // Up to the last @ before the path: passwords may hold any other character.
+    return endpoint.replaceAll("//.*@", "//…@");
+  }
+
+  private static Engine engine(String endpoint) {
+    if (endpoint.isEmpty() || endpoint.equals("sqlite")) {
+      return Engine.SQLITE;
+    }
+    int end = endpoint.indexOf("://");
+    String scheme = end < 0 ? "" : endpoint.substring(0, end);
+    return Arrays.stream(Engine.values())
+        .filter(engine -> engine.schemes.contains(scheme))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new UserException(
+                    FLAG
+                        + shown(endpoint)
+                        + " names no datastore that kedge knows; begin it with "
+                        + Arrays.stream(Engine.values())
+                            .flatMap(engine -> engine.schemes.stream())
+                            .map(known -> known + "://")
+                            .collect(Collectors.joining(", "))
+                        + ", or leave it out for the embedded one"));
+  }
+
+  /** The file of {@code sqlite:///path}; empty where the endpoint names none. */
+  private static Optional<Path> sqliteFile(String endpoint) {
+    String path = endpoint.replaceFirst("^sqlite(://)?", "");
+    if (path.contains("?")) {
+      throw new UserException(
+          FLAG
+              + endpoint
+              + ": kedge sets SQLite up itself; leave "
+              + path.substring(path.indexOf('?'))
+              + " out");
+    }
+    return path.isEmpty() ? Optional.empty() : Optional.of(Path.of(path).toAbsolutePath());
+  }
+}
