@@ -88,9 +88,15 @@ public record Datastore(
     }
   }
 
-  /** Whether the data lies on this machine, in a file. */
-  boolean local() {
-    return engine(endpoint) == Engine.SQLITE;
+  /**
+   * The file that holds the data; empty where that lies outside this server.
+   *
+   * @param embedded the SQLite file where the endpoint names none
+   */
+  Optional<Path> file(Path embedded) {
+    return switch (engine(endpoint)) {
+      case SQLITE -> Optional.of(sqliteFile(endpoint).orElse(embedded));
+    };
   }
 
   /** Without the password. */

@@ -36,6 +36,7 @@ import dev.kedge.registry.Settings;
 import dev.kedge.registry.admission.AdmissionPlugins;
 import dev.kedge.scheduler.Scheduler;
 import dev.kedge.store.Store;
+import dev.kedge.store.StoreException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Clock;
@@ -100,7 +101,7 @@ public final class KedgeServer implements AutoCloseable {
     // A database elsewhere is the likeliest to be out of reach: it is tried before anything on this
     // machine is changed.
     Optional<Store> external =
-        config.datastore().local()
+        config.datastore().file(config.databaseFile()).isPresent()
             ? Optional.empty()
             : Optional.of(
                 parts.add("datastore", startup.run("datastore", () -> openStore(config))));
@@ -261,15 +262,22 @@ public final class KedgeServer implements AutoCloseable {
   }
 
   private static void databaseSize(ServerConfig config, Exposition out) {
-    try {
-      out.family(
-              "apiserver_storage_size_bytes",
-              "gauge",
-              "Size of the storage database file physically allocated in bytes.")
-          .sample(Files.size(config.databaseFile()), "storage_cluster_id", "storage-cluster-0");
-    } catch (IOException e) {
-      LOG.log(System.Logger.Level.DEBUG, "the database file cannot be measured", e);
-    }
+    config
+        .datastore()
+        .file(config.databaseFile())
+        .ifPresent(
+            file -> {
+              try {
+                long size = Files.size(file);
+                out.family(
+                        "apiserver_storage_size_bytes",
+                        "gauge",
+                        "Size of the storage database file physically allocated in bytes.")
+                    .sample(size, "storage_cluster_id", "storage-cluster-0");
+              } catch (IOException e) {
+                LOG.log(System.Logger.Level.DEBUG, "the database file cannot be measured", e);
+              }
+            });
   }
 
   /** Looks twice a day; a leaf is renewed when a third of its life remains. */
