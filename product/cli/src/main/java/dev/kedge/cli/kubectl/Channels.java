@@ -13,6 +13,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
 
@@ -125,7 +126,12 @@ final class Channels implements WebSocket.Listener {
     byte[] message = new byte[json.length + 1];
     message[0] = RESIZE;
     System.arraycopy(json, 0, message, 1, json.length);
-    send(socket, ByteBuffer.wrap(message));
+    try {
+      send(socket, ByteBuffer.wrap(message));
+    } catch (CompletionException e) {
+      // The command may have ended already; its end tells what counts.
+      System.getLogger("dev.kedge.cli").log(System.Logger.Level.DEBUG, "resize", e);
+    }
   }
 
   /** Waits for the end and returns the command's exit code. */

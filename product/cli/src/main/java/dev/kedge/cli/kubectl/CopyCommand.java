@@ -52,7 +52,7 @@ final class CopyCommand {
           "give the pod's namespace by -n " + remote.pod().substring(0, slash));
     }
     String wanted = session.arguments().text("container");
-    JsonObject object = Pods.of(session, pod, false).getFirst();
+    JsonObject object = Pods.of(session, pod).getFirst();
     String container =
         wanted.isEmpty() ? Pods.defaultContainer(session, object, Pods.containers(object)) : wanted;
     return to.remote()

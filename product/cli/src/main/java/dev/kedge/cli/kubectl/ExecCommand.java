@@ -37,7 +37,7 @@ final class ExecCommand {
     if (command.isEmpty() || !before.isEmpty()) {
       throw new UsageException("you must specify at least one command for the container");
     }
-    JsonObject object = Pods.of(session, pod, false).getFirst();
+    JsonObject object = Pods.of(session, pod).getFirst();
     String phase = object.text("status", "phase");
     if (phase.equals("Succeeded") || phase.equals("Failed")) {
       throw new UsageException(
@@ -61,7 +61,7 @@ final class ExecCommand {
     if (session.words().isEmpty()) {
       throw new UsageException("at least 1 argument is required for attach");
     }
-    JsonObject object = Pods.of(session, session.words().getFirst(), false).getFirst();
+    JsonObject object = Pods.of(session, session.words().getFirst()).getFirst();
     String phase = object.text("status", "phase");
     if (phase.equals("Succeeded") || phase.equals("Failed")) {
       throw new UsageException(

@@ -64,7 +64,13 @@ final class LogsCommand {
             "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\n"
                 + "POD or TYPE/NAME is a required argument for the logs command");
       }
-      pods.addAll(Pods.of(session, words.getFirst(), arguments.on("all-pods")));
+      List<JsonObject> found = Pods.of(session, words.getFirst());
+      if (found.size() > 1 && !arguments.on("all-pods")) {
+        String first = found.getFirst().text("metadata", "name");
+        session.err().println("Found " + found.size() + " pods, using pod/" + first);
+        found = found.subList(0, 1);
+      }
+      pods.addAll(found);
     }
     List<Source> sources = new ArrayList<>();
     for (JsonObject pod : pods) {

@@ -14,10 +14,10 @@ final class Pods {
   private Pods() {}
 
   /**
-   * The pod of {@code NAME}, {@code pod/NAME}, or of a workload or service such as {@code
-   * deployment/NAME}.
+   * The pod of {@code NAME}, {@code pod/NAME}, or all of a workload or service such as {@code
+   * deployment/NAME}, the best one first.
    */
-  static List<JsonObject> of(Session session, String word, boolean all) {
+  static List<JsonObject> of(Session session, String word) {
     Served pods = session.discovery().find("pods");
     if (!word.contains("/")) {
       return List.of(session.get(pods, session.namespace(), word));
@@ -40,17 +40,7 @@ final class Pods {
         Comparator.comparing((JsonObject pod) -> !pod.text("status", "phase").equals("Running"))
             .thenComparing(pod -> !ready(pod))
             .thenComparing(pod -> pod.text("metadata", "creationTimestamp")));
-    if (all || found.size() == 1) {
-      return found;
-    }
-    session
-        .err()
-        .println(
-            "Found "
-                + found.size()
-                + " pods, using pod/"
-                + found.getFirst().text("metadata", "name"));
-    return List.of(found.getFirst());
+    return found;
   }
 
   static boolean ready(JsonObject pod) {

@@ -33,7 +33,7 @@ final class PortForwardCommand {
       throw new UsageException("TYPE/NAME and list of ports are required for port-forward");
     }
     String target = words.getFirst();
-    JsonObject pod = Pods.of(session, target, false).getFirst();
+    JsonObject pod = Pods.of(session, target).getFirst();
     String phase = pod.text("status", "phase");
     if (!phase.equals("Running")) {
       throw new UsageException(
