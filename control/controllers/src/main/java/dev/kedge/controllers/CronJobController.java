@@ -292,7 +292,7 @@ final class CronJobController implements Reconciler {
         active.add(made);
         events.normal(cron, "SuccessfulCreate", "Created job " + made.name());
       } catch (ApiException e) {
-        if (Writes.namespaceGoing(e)) {
+        if (e.isNamespaceGoing()) {
           return;
         }
         if (!e.isAlreadyExists()) {

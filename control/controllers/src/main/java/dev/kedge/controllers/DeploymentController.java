@@ -388,7 +388,7 @@ final class DeploymentController implements Reconciler {
           // Another template has the same hash: a new salt gives another name.
           status = status.with("collisionCount", collisions() + 1);
           client.updateSubresource(Resources.DEPLOYMENTS, deployment.withStatus(status), "status");
-        } else if (!Writes.namespaceGoing(e)) {
+        } else if (!e.isNamespaceGoing()) {
           events.warning(
               deployment,
               "ReplicaSetCreateError",

@@ -73,7 +73,7 @@ final class EphemeralVolumeController implements Reconciler {
       try {
         Writes.createIfAbsent(client, Resources.PERSISTENT_VOLUME_CLAIMS, claims, claim);
       } catch (ApiException e) {
-        if (!Writes.namespaceGoing(e)) {
+        if (!e.isNamespaceGoing()) {
           throw e;
         }
       }

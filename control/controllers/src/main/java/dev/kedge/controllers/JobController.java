@@ -662,7 +662,7 @@ final class JobController implements Reconciler {
         podControl.createAll(
             job, indexed ? indexes.size() : missing, i -> pod(indexed ? indexes.get(i) : -1));
       } catch (ApiException e) {
-        if (!Writes.namespaceGoing(e)) {
+        if (!e.isNamespaceGoing()) {
           throw e;
         }
       }

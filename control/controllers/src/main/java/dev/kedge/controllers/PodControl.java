@@ -62,7 +62,7 @@ final class PodControl {
       events.normal(owner, "SuccessfulCreate", "Created pod: " + created.name());
       return created;
     } catch (ApiException e) {
-      if (!Writes.namespaceGoing(e) && !e.isAlreadyExists()) {
+      if (!e.isNamespaceGoing() && !e.isAlreadyExists()) {
         events.warning(owner, "FailedCreate", "Error creating: " + e.status().message());
       }
       throw e;

@@ -107,7 +107,7 @@ final class ReplicaSetController implements Reconciler {
           delete(set, active, (int) Math.min(BURST, active.size() - wanted));
         }
       } catch (ApiException e) {
-        if (Writes.namespaceGoing(e)) {
+        if (e.isNamespaceGoing()) {
           return Result.DONE;
         }
         failure = Optional.of(e);

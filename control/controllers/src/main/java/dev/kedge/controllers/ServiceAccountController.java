@@ -61,7 +61,7 @@ final class ServiceAccountController implements Reconciler {
           KubeObject.of(new GroupVersionKind("", "v1", "ServiceAccount"), key.name(), "default"));
       rootCertificates(key.name());
     } catch (ApiException e) {
-      if (!Writes.namespaceGoing(e)) {
+      if (!e.isNamespaceGoing()) {
         throw e;
       }
     }

@@ -187,7 +187,7 @@ final class StatefulSetController implements Reconciler {
         try {
           made = create(ordinal);
         } catch (ApiException e) {
-          if (Writes.namespaceGoing(e)) {
+          if (e.isNamespaceGoing()) {
             return false;
           }
           if (e.isAlreadyExists()) {
@@ -310,7 +310,7 @@ final class StatefulSetController implements Reconciler {
             "create Pod " + pod.name() + " in StatefulSet " + set.name() + " successful");
         return made;
       } catch (ApiException e) {
-        if (!Writes.namespaceGoing(e) && !e.isAlreadyExists()) {
+        if (!e.isNamespaceGoing() && !e.isAlreadyExists()) {
           events.warning(
               set,
               "FailedCreate",

@@ -114,14 +114,6 @@ final class Writes {
     }
   }
 
-  /** Whether a creation failed because its namespace is on its way out. */
-  static boolean namespaceGoing(ApiException e) {
-    return e.code() == 403
-            && e.status().details().causes().stream()
-                .anyMatch(cause -> cause.reason().equals("NamespaceTerminating"))
-        || e.code() == 404 && e.status().details().kind().equals("namespaces");
-  }
-
   /** An instant as the API writes it: RFC 3339, whole seconds. */
   static String time(Instant instant) {
     return instant.truncatedTo(ChronoUnit.SECONDS).toString();

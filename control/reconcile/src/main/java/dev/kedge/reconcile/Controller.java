@@ -201,8 +201,9 @@ public final class Controller implements AutoCloseable {
     } catch (InterruptedException _) {
       stopped = true;
     } catch (ApiException e) {
-      // Conflicts and objects that vanished are everyday: somebody else was quicker.
-      Level level = e.isConflict() || e.isNotFound() ? Level.DEBUG : Level.WARNING;
+      // Conflicts and what vanished or is about to are everyday: somebody else was quicker.
+      boolean everyday = e.isConflict() || e.isNotFound() || e.isNamespaceGoing();
+      Level level = everyday ? Level.DEBUG : Level.WARNING;
       report(level, key, e.status().message());
     } catch (RuntimeException e) {
       if (!closed()) {

@@ -44,6 +44,14 @@ public final class ApiException extends RuntimeException {
     return reason().equals("Conflict");
   }
 
+  /** Whether a creation failed because its namespace is on its way out, or gone. */
+  public boolean isNamespaceGoing() {
+    return code() == 403
+            && status.details().causes().stream()
+                .anyMatch(cause -> cause.reason().equals("NamespaceTerminating"))
+        || code() == 404 && status.details().kind().equals("namespaces");
+  }
+
   public boolean isAlreadyExists() {
     return reason().equals("AlreadyExists");
   }
