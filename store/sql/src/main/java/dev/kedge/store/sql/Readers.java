@@ -5,6 +5,7 @@ import dev.kedge.store.Store.Entry;
 import dev.kedge.store.Store.Page;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.StoreWatch.Event;
+import dev.kedge.store.Watches.Chunk;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -78,13 +79,6 @@ final class Readers {
   Page list(String prefix, long revision, String startKey, int limit) {
     return read(reader -> reader.list(prefix, revision, startKey, limit));
   }
-
-  /**
-   * Part of the history, oldest first.
-   *
-   * @param complete whether nothing else lies between the bounds
-   */
-  record Chunk(List<Event> events, boolean complete) {}
 
   /** The changes under a prefix after one revision and up to another, or the first of them. */
   Chunk history(String prefix, long after, long upTo) {

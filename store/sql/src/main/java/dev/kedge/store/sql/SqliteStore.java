@@ -4,6 +4,7 @@ import dev.kedge.store.CompactedException;
 import dev.kedge.store.Store;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.StoreWatch;
+import dev.kedge.store.Watches;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
@@ -30,7 +31,7 @@ public final class SqliteStore implements Store {
     Database.Opened opened = database.openForWriting();
     this.log = new Log(opened.lastRevision(), opened.compactRevision());
     this.readers = new Readers(database, log);
-    this.watches = new Watches(log, readers);
+    this.watches = new Watches(new Followed(log, readers));
     this.writer = new Writer(database, opened, log, watches, options);
   }
 
@@ -99,7 +100,7 @@ public final class SqliteStore implements Store {
 
   @Override
   public StoreWatch watch(String prefix, long afterRevision) {
-    return watches.open(prefix, afterRevision);
+    return watches.open(prefix, afterRevision == 0 ? log.published() : afterRevision);
   }
 
   @Override
@@ -129,5 +130,33 @@ public final class SqliteStore implements Store {
     boolean clean = writer.close();
     readers.close();
     file.release(clean);
+  }
+
+  /** The log as its watches see it: the writer publishes in the moment of the commit. */
+  private record Followed(Log log, Readers readers) implements Watches.ChangeLog {
+    @Override
+    public long published() {
+      return log.published();
+    }
+
+    @Override
+    public void publish(long revision) {
+      log.publish(revision);
+    }
+
+    @Override
+    public long compacted() {
+      return log.compacted();
+    }
+
+    @Override
+    public Watches.Chunk history(String prefix, long after, long upTo) {
+      return readers.history(prefix, after, upTo);
+    }
+
+    @Override
+    public void whenCurrent(Runnable action) {
+      action.run();
+    }
   }
 }

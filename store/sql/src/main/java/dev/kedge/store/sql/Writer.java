@@ -4,6 +4,7 @@ import dev.kedge.store.Store.Entry;
 import dev.kedge.store.Store.WriteResult;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.StoreWatch.Event;
+import dev.kedge.store.Watches;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.sql.Connection;

@@ -1,9 +1,5 @@
-package dev.kedge.store.sql;
+package dev.kedge.store;
 
-import dev.kedge.store.CompactedException;
-import dev.kedge.store.StoreException;
-import dev.kedge.store.StoreWatch;
-import dev.kedge.store.WatchClosedException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,15 +9,15 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The running watches. The writer offers each committed change to those whose prefix fits; a watch
- * whose queue is full forgets it and reads the log instead when its reader comes, so a slow reader
- * costs neither memory nor anybody's time.
+ * The running watches of an engine that learns of its changes in one place. That place offers each
+ * committed change to those watches whose prefix fits; a watch whose queue is full forgets it and
+ * reads the engine's log instead when its reader comes, so a slow reader costs neither memory nor
+ * anybody's time.
  */
-final class Watches {
+public final class Watches {
   private static final int QUEUE = 4096;
 
-  private final Log log;
-  private final Readers readers;
+  private final ChangeLog log;
   private final List<LogWatch> running = new CopyOnWriteArrayList<>();
 
   /** Between this lock's holders, a new watch knows exactly which changes it will be offered. */
@@ -29,23 +25,63 @@ final class Watches {
 
   private boolean closed;
 
-  Watches(Log log, Readers readers) {
+  public Watches(ChangeLog log) {
     this.log = log;
-    this.readers = readers;
   }
 
-  StoreWatch open(String prefix, long afterRevision) {
+  /** The log that watches catch up from. */
+  public interface ChangeLog {
+    /** The last revision that every watch has been offered the changes of. */
+    long published();
+
+    /** Lets {@link #published} reach a revision; under the lock that new watches wait for. */
+    void publish(long revision);
+
+    /** Watches after earlier revisions fail; 0 where only {@link #history} finds out. */
+    long compacted();
+
+    /**
+     * The changes under a prefix after one revision and up to another, or the first of them.
+     *
+     * @param upTo a revision that was published
+     * @throws CompactedException if changes after that revision have been compacted
+     */
+    Chunk history(String prefix, long after, long upTo);
+
+    /**
+     * Sees to it that everything committed until now gets published, then runs something, on any
+     * thread; at once where nothing is ever committed and not published.
+     */
+    void whenCurrent(Runnable action);
+  }
+
+  /**
+   * A piece of the log.
+   *
+   * @param complete whether nothing else lies between the bounds
+   */
+  public record Chunk(List<StoreWatch.Event> events, boolean complete) {
+    public Chunk {
+      events = List.copyOf(events);
+    }
+  }
+
+  /**
+   * Begins a watch.
+   *
+   * @param afterRevision the first event has a greater revision
+   * @throws CompactedException if changes after that revision are known to have been compacted
+   */
+  public StoreWatch open(String prefix, long afterRevision) {
     publishing.lock();
     try {
       if (closed) {
         throw new StoreException("the store is closed");
       }
-      long published = log.published();
-      long after = afterRevision == 0 ? published : afterRevision;
-      if (after < log.compacted()) {
-        throw new CompactedException(after, log.compacted());
+      if (afterRevision < log.compacted()) {
+        throw new CompactedException(afterRevision, log.compacted());
       }
-      LogWatch watch = new LogWatch(prefix, after, published);
+      LogWatch watch = new LogWatch(prefix, afterRevision, log.published());
       running.add(watch);
       return watch;
     } finally {
@@ -53,8 +89,8 @@ final class Watches {
     }
   }
 
-  /** Tells of committed changes, then lets the log reach the last one's revision. Writer thread. */
-  void publish(List<StoreWatch.Event> events, long revision) {
+  /** Tells of committed changes, in order, then lets the log reach a revision. */
+  public void publish(List<StoreWatch.Event> events, long revision) {
     publishing.lock();
     try {
       for (LogWatch watch : running) {
@@ -66,7 +102,21 @@ final class Watches {
     }
   }
 
-  void close() {
+  /**
+   * Ends the running watches with an exception, because changes were lost to them; new ones may be
+   * opened.
+   */
+  public void fail(CompactedException lost) {
+    publishing.lock();
+    try {
+      running.forEach(watch -> watch.fail(lost));
+    } finally {
+      publishing.unlock();
+    }
+  }
+
+  /** Ends all watches, for good. */
+  public void close() {
     publishing.lock();
     try {
       closed = true;
@@ -95,6 +145,7 @@ final class Watches {
     private volatile long handled;
     private volatile boolean progressRequested;
     private volatile boolean closed;
+    private volatile @Nullable CompactedException lost;
     private volatile @Nullable Thread reader;
 
     LogWatch(String prefix, long after, long published) {
@@ -140,6 +191,10 @@ final class Watches {
         while (true) {
           if (closed) {
             throw new WatchClosedException();
+          }
+          CompactedException gap = lost;
+          if (gap != null) {
+            throw new CompactedException(gap.asked(), gap.compactRevision());
           }
           // Read before looking, so that what the asker knew of is looked for.
           boolean requested = progressRequested;
@@ -197,7 +252,7 @@ final class Watches {
         } finally {
           lock.unlock();
         }
-        Readers.Chunk chunk = readers.history(prefix, from, upTo);
+        Chunk chunk = log.history(prefix, from, upTo);
         lock.lock();
         try {
           delivered = chunk.complete() ? upTo : chunk.events().getLast().revision();
@@ -228,7 +283,16 @@ final class Watches {
 
     @Override
     public void requestProgress() {
-      progressRequested = true;
+      log.whenCurrent(
+          () -> {
+            progressRequested = true;
+            LockSupport.unpark(reader);
+          });
+    }
+
+    void fail(CompactedException gap) {
+      lost = gap;
+      running.remove(this);
       LockSupport.unpark(reader);
     }
 
