@@ -124,7 +124,10 @@ final class CustomResources implements WriteHook, AutoCloseable {
   @Override
   public KubeObject beforeUpdate(
       StoredKind kind, KubeObject definition, KubeObject old, Aspect aspect, Rollback rollback) {
-    return isDefinition(kind) && aspect == Aspect.MAIN ? withStatus(definition) : definition;
+    // Also when the status is written: its conditions are the server's, others may join them.
+    return isDefinition(kind) && (aspect == Aspect.MAIN || aspect == Aspect.STATUS)
+        ? withStatus(definition)
+        : definition;
   }
 
   @Override

@@ -2,6 +2,7 @@ package dev.kedge.registry;
 
 import dev.kedge.builtin.BuiltinSchemas;
 import dev.kedge.model.ApiException;
+import dev.kedge.model.Duplicates;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
@@ -53,17 +54,15 @@ final class Documents {
               + type.apiVersion()
               + ")");
     }
-    SchemaDecoder.Decoded decoded = fit(info, withKind(type, body));
-    List<String> faults =
-        SchemaDecoder.fieldFaults(decoded.unknownFields(), options.duplicateFields());
+    SchemaDecoder.Decoded decoded = fit(info, withKind(type, body), options.duplicates());
     List<String> warnings = new ArrayList<>();
-    if (!faults.isEmpty()) {
+    if (!decoded.faults().isEmpty()) {
       if (options.fieldValidation() == FieldValidation.STRICT) {
         throw SchemaDecoder.strictFault(
-            type.groupVersionKind(), decoded.unknownFields(), options.duplicateFields());
+            type.groupVersionKind(), decoded.faults(), options.duplicates());
       }
       if (options.fieldValidation() == FieldValidation.WARN) {
-        warnings.addAll(faults);
+        warnings.addAll(decoded.faults());
       }
     }
     return new Decoded(
@@ -78,16 +77,16 @@ final class Documents {
   static Decoded decodePatched(ResourceInfo info, JsonObject patched, WriteOptions options) {
     SchemaDecoder.Decoded decoded;
     try {
-      decoded = fit(info, withKind(info.type(), patched));
+      decoded = fit(info, withKind(info.type(), patched), Duplicates.NONE);
     } catch (ApiException e) {
       throw invalidPatch(patched, e.status().message());
     }
-    List<String> faults =
-        SchemaDecoder.fieldFaults(decoded.unknownFields(), options.duplicateFields());
+    List<String> faults = new ArrayList<>(options.duplicates().sentences());
+    faults.addAll(decoded.faults());
     List<String> warnings = new ArrayList<>();
     if (!faults.isEmpty()) {
       if (options.fieldValidation() == FieldValidation.STRICT) {
-        throw invalidPatch(patched, "strict decoding error: " + String.join(", ", faults));
+        throw invalidPatch(patched, SchemaDecoder.strictMessage(faults, options.duplicates()));
       }
       if (options.fieldValidation() == FieldValidation.WARN) {
         warnings.addAll(faults);
@@ -99,27 +98,29 @@ final class Documents {
 
   /** What an apply made, with defaults. */
   static JsonObject completed(ResourceInfo info, JsonObject applied) {
-    return SchemaDecoder.withDefaults(info.schema(), fit(info, applied).object());
+    return SchemaDecoder.withDefaults(info.schema(), fit(info, applied, Duplicates.NONE).object());
   }
 
   /** For applies, whose unknown fields the merge itself refuses. */
   static void requireNoDuplicates(WriteOptions options, List<String> warnings) {
-    List<String> faults = SchemaDecoder.fieldFaults(List.of(), options.duplicateFields());
-    if (faults.isEmpty()) {
+    if (options.duplicates().isEmpty()) {
       return;
     }
     if (options.fieldValidation() == FieldValidation.STRICT) {
-      throw ApiException.badRequest("error strict decoding YAML: " + String.join(", ", faults));
+      throw ApiException.badRequest(
+          "error strict decoding YAML: error converting YAML to JSON: "
+              + options.duplicates().yamlFault());
     }
     if (options.fieldValidation() == FieldValidation.WARN) {
-      warnings.addAll(faults);
+      warnings.addAll(options.duplicates().sentences());
     }
   }
 
-  private static SchemaDecoder.Decoded fit(ResourceInfo info, JsonObject document) {
+  private static SchemaDecoder.Decoded fit(
+      ResourceInfo info, JsonObject document, Duplicates duplicates) {
     return info.custom()
-        ? SchemaDecoder.prune(info.schema(), info.type().groupVersionKind(), document)
-        : SchemaDecoder.decode(info.schema(), info.type().groupVersionKind(), document);
+        ? SchemaDecoder.prune(info.schema(), info.type().groupVersionKind(), document, duplicates)
+        : SchemaDecoder.decode(info.schema(), info.type().groupVersionKind(), document, duplicates);
   }
 
   /** The schema of a built-in kind. */

@@ -403,8 +403,11 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
       return catalogs
           .current()
           .stored(type.groupResource())
-          .flatMap(kind -> store.get(kind.key(namespace, name)))
-          .map(entry -> Writes.Current.of(entry).stored());
+          .flatMap(
+              kind ->
+                  store
+                      .get(kind.key(namespace, name))
+                      .map(entry -> Writes.Current.of(kind, entry).stored()));
     }
 
     @Override

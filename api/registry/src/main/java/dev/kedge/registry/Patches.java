@@ -40,12 +40,10 @@ final class Patches {
     }
     if (type == PatchType.APPLY) {
       return (old, warnings) -> {
-        KubeObject config = configuration(served, request, patch, options, warnings);
-        return new Proposed(
-            new KubeObject(
-                Documents.completed(
-                    served.info(), apply(served, old.json(), config, aspect, options))),
-            true);
+        KubeObject config = configuration(served, request, patch);
+        JsonObject applied = apply(served, old.json(), config, aspect, options);
+        Documents.requireNoDuplicates(options, warnings);
+        return new Proposed(new KubeObject(Documents.completed(served.info(), applied)), true);
       };
     }
     return (old, warnings) -> {
@@ -72,7 +70,7 @@ final class Patches {
       JsonValue patch,
       WriteOptions options,
       List<String> warnings) {
-    KubeObject config = configuration(served, request, patch, options, warnings);
+    KubeObject config = configuration(served, request, patch);
     if (!config.uid().isEmpty()) {
       throw ApiException.conflict(
           served.group(),
@@ -83,6 +81,7 @@ final class Patches {
               + ", and no existing object was found");
     }
     JsonObject applied = apply(served, JsonObject.EMPTY, config, Aspect.MAIN, options);
+    Documents.requireNoDuplicates(options, warnings);
     return new KubeObject(Documents.completed(served.info(), applied));
   }
 
@@ -99,16 +98,10 @@ final class Patches {
         aspect.reset(served.stored()));
   }
 
-  private static KubeObject configuration(
-      Served served,
-      Request request,
-      JsonValue patch,
-      WriteOptions options,
-      List<String> warnings) {
+  private static KubeObject configuration(Served served, Request request, JsonValue patch) {
     if (!(patch instanceof JsonObject config)) {
       throw ApiException.badRequest("error decoding YAML: not an object");
     }
-    Documents.requireNoDuplicates(options, warnings);
     KubeObject object = new KubeObject(config);
     if (object.kind().isEmpty() || object.apiVersion().isEmpty()) {
       throw ApiException.badRequest(

@@ -2,6 +2,7 @@ package dev.kedge.registry;
 
 import dev.kedge.identity.User;
 import dev.kedge.model.ApiException;
+import dev.kedge.model.Duplicates;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonValue;
 import java.time.Duration;
@@ -114,21 +115,17 @@ public interface Registry {
    * @param fieldManager who owns the written fields; empty means derived from the user agent by the
    *     caller, so the registry never sees it empty
    * @param force for apply: take fields over from other managers
-   * @param duplicateFields paths that stood twice in the sent text, found by the decoder
+   * @param duplicates what stood twice in the sent text
    */
   record WriteOptions(
       String fieldManager,
       boolean force,
       boolean dryRun,
       FieldValidation fieldValidation,
-      List<String> duplicateFields) {
-    public WriteOptions {
-      duplicateFields = List.copyOf(duplicateFields);
-    }
-
+      Duplicates duplicates) {
     /** A plain write by a field manager. */
     public static WriteOptions by(String fieldManager) {
-      return new WriteOptions(fieldManager, false, false, FieldValidation.IGNORE, List.of());
+      return new WriteOptions(fieldManager, false, false, FieldValidation.IGNORE, Duplicates.NONE);
     }
   }
 

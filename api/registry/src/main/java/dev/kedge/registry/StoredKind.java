@@ -5,8 +5,10 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Schema;
+import dev.kedge.model.SchemaDecoder;
 import dev.kedge.store.Store;
 import dev.kedge.store.cache.IndexRow;
+import dev.kedge.store.cache.Indexer;
 import dev.kedge.store.cache.Item;
 import dev.kedge.store.cache.WatchCache;
 import java.util.LinkedHashMap;
@@ -119,16 +121,40 @@ final class StoredKind implements AutoCloseable {
     }
     WatchCache open = cache;
     if (open == null) {
-      open = WatchCache.open(store, prefix, (key, json) -> row(json));
+      open = WatchCache.open(store, prefix, new Rows());
       cache = open;
     }
     return open;
   }
 
-  private IndexRow row(byte[] json) {
-    JsonObject document = Json.parseObject(json);
-    KubeObject object = new KubeObject(document);
-    return new IndexRow(object.namespace(), object.name(), object.labels(), fields(document));
+  private final class Rows implements Indexer {
+    @Override
+    public IndexRow row(String key, byte[] json) {
+      JsonObject document = Json.parseObject(json);
+      KubeObject object = new KubeObject(document);
+      return new IndexRow(object.namespace(), object.name(), object.labels(), fields(document));
+    }
+
+    @Override
+    public byte[] form(byte[] json) {
+      return StoredKind.this.form(json);
+    }
+  }
+
+  /**
+   * An object's bytes as the kind's present schema has them. A custom resource may have been written
+   * under another definition: what is no longer declared goes, new defaults come.
+   *
+   * @param json stored bytes, resource version included
+   */
+  byte[] form(byte[] json) {
+    if (!custom) {
+      return json;
+    }
+    JsonObject stored = Json.parseObject(json);
+    JsonObject known = SchemaDecoder.prune(schema, type.groupVersionKind(), stored).object();
+    JsonObject formed = SchemaDecoder.withDefaults(schema, known);
+    return formed.equals(stored) ? json : Json.bytes(formed);
   }
 
   private Map<String, String> fields(JsonObject document) {

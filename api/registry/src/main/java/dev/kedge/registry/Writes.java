@@ -62,8 +62,8 @@ final class Writes {
       return new Current(served.tree(), item.revision(), served.json());
     }
 
-    static Current of(Store.Entry entry) {
-      byte[] json = ResourceVersions.splice(entry.value(), entry.revision());
+    static Current of(StoredKind kind, Store.Entry entry) {
+      byte[] json = kind.form(ResourceVersions.splice(entry.value(), entry.revision()));
       return new Current(KubeObject.parse(json), entry.revision(), json);
     }
   }
@@ -457,7 +457,7 @@ final class Writes {
 
   /** The current object. */
   Optional<Current> current(StoredKind kind, String key, boolean fresh) {
-    return fresh ? store.get(key).map(Current::of) : kind.cache().get(key, 0).map(Current::of);
+    return fresh ? store.get(key).map(entry -> Current.of(kind, entry)) : kind.cache().get(key, 0).map(Current::of);
   }
 
   private boolean isCurrent(String key, long revision) {

@@ -6,6 +6,7 @@ import dev.kedge.identity.ServiceAccountTokens.IssuedToken;
 import dev.kedge.identity.TokenAuthenticator.Authenticated;
 import dev.kedge.identity.TokenAuthenticator.InvalidTokenException;
 import dev.kedge.identity.User;
+import dev.kedge.model.Duplicates;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
@@ -179,7 +180,7 @@ final class Cluster implements AutoCloseable {
   }
 
   static WriteOptions options(FieldValidation validation, boolean dryRun) {
-    return new WriteOptions("test", false, dryRun, validation, List.of());
+    return new WriteOptions("test", false, dryRun, validation, Duplicates.NONE);
   }
 
   /** Reads an object in relaxed notation: unquoted names, single words as values. */

@@ -190,6 +190,56 @@ class CustomResourcesTest {
   }
 
   @Test
+  void objectsFollowTheirDefinition() throws InterruptedException {
+    cluster.create(DEFINITION);
+    KubeObject made = cluster.created(boat("one", "{color: red}")).object().tree();
+    cluster.update(made.withPath(List.of("status", "oars"), 3), "status");
+    String versions = "/spec/versions/0/schema/openAPIV3Schema/properties";
+    cluster.patch(
+        Resources.CUSTOM_RESOURCE_DEFINITIONS,
+        "",
+        "boats.sea.example.com",
+        PatchType.JSON,
+        """
+        [{"op":"add","path":"%s/spec/properties/sails","value":{"type":"integer","default":1}},
+         {"op":"remove","path":"%s/status/properties/oars"}]
+        """
+            .formatted(versions, versions));
+    assertThat(cluster.get(BOATS, "default", "one").json())
+        .isEqualTo(
+            cluster.list(BOATS, "default").items().getFirst().tree().json())
+        .satisfies(
+            boat -> {
+              assertThat(boat.object("spec")).isEqualTo(JsonObject.of("color", "red", "oars", 2, "sails", 1));
+              assertThat(boat.object("status")).isEqualTo(JsonObject.EMPTY);
+            });
+    assertThat(
+            cluster
+                .patch(BOATS, "default", "one", PatchType.JSON, "[{\"op\":\"test\",\"path\":\"/spec/sails\",\"value\":1}]")
+                .spec()
+                .integer("sails"))
+        .isEqualTo(1);
+  }
+
+  @Test
+  void conditionsOfADefinitionSurviveAWriteOfItsStatus() {
+    cluster.create(DEFINITION);
+    KubeObject patched =
+        cluster.patch(
+            Resources.CUSTOM_RESOURCE_DEFINITIONS,
+            "",
+            "boats.sea.example.com",
+            "status",
+            PatchType.JSON,
+            "[{\"op\":\"add\",\"path\":\"/status/conditions\",\"value\":[{\"type\":\"Mine\",\"status\":\"True\"}]}]",
+            "test");
+    assertThat(patched.status().objects("conditions"))
+        .extracting(condition -> condition.text("type") + "=" + condition.text("status"))
+        .containsExactly("NamesAccepted=True", "Established=True", "Mine=True");
+    assertThat(cluster.registry.catalog().find("sea.example.com", "v1", "boats")).isPresent();
+  }
+
+  @Test
   void refusesWhatItCannotDo() {
     assertThatThrownBy(
             () ->

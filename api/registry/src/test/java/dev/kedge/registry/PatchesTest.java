@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.kedge.model.ApiException;
+import dev.kedge.model.Duplicates;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
@@ -113,7 +114,7 @@ class PatchesTest {
         cluster.request(CONFIG_MAPS, "default", "one", ""),
         PatchType.APPLY,
         Json.parse(config),
-        new WriteOptions(manager, force, false, Registry.FieldValidation.STRICT, List.of()));
+        new WriteOptions(manager, force, false, Registry.FieldValidation.STRICT, Duplicates.NONE));
   }
 
   @Test

@@ -2,6 +2,7 @@ package dev.kedge.apiserver;
 
 import dev.kedge.http.BodyTooLargeException;
 import dev.kedge.model.ApiException;
+import dev.kedge.model.Duplicates;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonSyntaxException;
@@ -28,8 +29,8 @@ final class Bodies {
     this.protobuf = protobuf;
   }
 
-  /** An object and the paths that stood twice in its text. */
-  record Decoded(JsonObject object, List<String> duplicates) {}
+  /** An object and what stood twice in its text. */
+  record Decoded(JsonObject object, Duplicates duplicates) {}
 
   /** The whole body. */
   static byte[] read(Call call) throws IOException {
@@ -51,18 +52,28 @@ final class Bodies {
   Decoded object(Call call, String kind) throws IOException {
     String header = call.header("Content-Type");
     MediaType type = MediaType.parse(header.isEmpty() ? MediaType.JSON : header);
-    Set<String> duplicates = new LinkedHashSet<>();
+    Set<String> repeated = new LinkedHashSet<>();
     JsonValue value;
     switch (type.name()) {
-      case MediaType.JSON -> value = json(read(call), kind, duplicates);
-      case MediaType.YAML -> value = yaml(read(call), kind, duplicates);
+      case MediaType.JSON -> value = json(read(call), kind, repeated);
+      case MediaType.YAML -> value = yaml(read(call), kind, repeated);
       case MediaType.PROTOBUF -> value = protobuf.read(read(call));
       default -> throw Answers.unsupportedMediaType(ACCEPTED);
     }
     if (value instanceof JsonObject object) {
-      return new Decoded(object, List.copyOf(duplicates));
+      return new Decoded(
+          object,
+          type.name().equals(MediaType.YAML) ? inYaml(repeated) : inJson(repeated));
     }
     throw unrecognized(kind, "couldn't get version/kind; the body is " + value.typeName());
+  }
+
+  static Duplicates inJson(Set<String> repeated) {
+    return new Duplicates(List.copyOf(repeated), List.of());
+  }
+
+  static Duplicates inYaml(Set<String> repeated) {
+    return new Duplicates(List.of(), List.copyOf(repeated));
   }
 
   /** JSON of any shape. */

@@ -2,6 +2,7 @@ package dev.kedge.apiserver;
 
 import dev.kedge.http.Query;
 import dev.kedge.model.ApiException;
+import dev.kedge.model.Duplicates;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.Status.Cause;
 import dev.kedge.registry.Registry.DeleteOptions;
@@ -137,7 +138,7 @@ final class Options {
       Query query,
       String userAgent,
       Optional<PatchType> patch,
-      List<String> duplicates) {
+      Duplicates duplicates) {
     List<Cause> causes = new ArrayList<>();
     boolean dryRun = dryRun(query.values("dryRun"), causes);
     String manager = query.text("fieldManager");

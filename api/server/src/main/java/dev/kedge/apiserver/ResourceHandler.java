@@ -3,6 +3,7 @@ package dev.kedge.apiserver;
 import dev.kedge.apiserver.Bodies.Decoded;
 import dev.kedge.apiserver.Form.Shape;
 import dev.kedge.model.ApiException;
+import dev.kedge.model.Duplicates;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonSyntaxException;
@@ -146,7 +147,11 @@ final class ResourceHandler {
       }
     }
     WriteOptions options =
-        options("PatchOptions", call, Optional.of(type), List.copyOf(duplicates));
+        options(
+            "PatchOptions",
+            call,
+            Optional.of(type),
+            type == PatchType.APPLY ? Bodies.inYaml(duplicates) : Bodies.inJson(duplicates));
     written(call, request, registry.patch(request, type, patch, options), 200, form);
   }
 
@@ -233,11 +238,13 @@ final class ResourceHandler {
         renderer.one(request.resource(), object, form, include(call)));
   }
 
+  /** Kinds that are only asked, such as access reviews, have no rows and no metadata to show. */
   private Form form(Call call, Request request, boolean list) {
     return Form.of(
         call,
         renderer.hasProtobuf(request.resource()),
-        request.subresource().isEmpty() || request.subresource().equals("status"),
+        request.resource().verbs().contains("get")
+            && (request.subresource().isEmpty() || request.subresource().equals("status")),
         list);
   }
 
@@ -253,7 +260,7 @@ final class ResourceHandler {
   }
 
   private static WriteOptions options(
-      String kind, Call call, Optional<PatchType> patch, List<String> duplicates) {
+      String kind, Call call, Optional<PatchType> patch, Duplicates duplicates) {
     return Options.write(kind, call.query(), call.header("User-Agent"), patch, duplicates);
   }
 

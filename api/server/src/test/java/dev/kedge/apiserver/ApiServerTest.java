@@ -190,7 +190,66 @@ class ApiServerTest {
             "Content-Type",
             "application/json");
     assertThat(strict.status()).isEqualTo(400);
-    assertThat(strict.json().text("message")).contains("strict decoding error");
+    assertThat(strict.json().text("message"))
+        .endsWith("strict decoding error: unknown field \"nothing\", duplicate field \"data\"");
+  }
+
+  @Test
+  void tellsOfRepeatedKeysInYamlByTheirLines() throws Exception {
+    String body =
+        """
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: twice}
+        data:
+          a: "1"
+          a: "2"
+        """;
+    String path = "/api/v1/namespaces/default/configmaps";
+    String apply = "application/apply-patch+yaml";
+    String strict = "?fieldManager=test&dryRun=All&fieldValidation=Strict";
+    assertThat(
+            server
+                .send("PATCH", path + "/twice" + strict, body, "Content-Type", apply)
+                .json()
+                .text("message"))
+        .isEqualTo(
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n"
+                + "  line 6: key \"a\" already set in map");
+    assertThat(
+            server
+                .send("POST", path + strict, body, "Content-Type", "application/yaml")
+                .json()
+                .text("message"))
+        .endsWith(
+            "strict decoding error: yaml: unmarshal errors:\n"
+                + "  line 6: key \"a\" already set in map");
+    Reply warned =
+        server.send(
+            "PATCH",
+            path + "/twice?fieldManager=test&dryRun=All",
+            body,
+            "Content-Type",
+            apply);
+    assertThat(warned.status()).as(warned.text()).isEqualTo(201);
+    assertThat(warned.header("Warning"))
+        .isEqualTo("299 - \"line 6: key \\\"a\\\" already set in map\"");
+  }
+
+  @Test
+  void showsNoTableOfQuestions() throws Exception {
+    String path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    String body = "{\"spec\":{\"nonResourceAttributes\":{\"path\":\"/\",\"verb\":\"get\"}}}";
+    String table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    String json = "application/json";
+    assertThat(server.send("POST", path, body, "Accept", table, "Content-Type", json).status())
+        .isEqualTo(406);
+    assertThat(
+            server
+                .send("POST", path, body, "Accept", table + "," + json, "Content-Type", json)
+                .json()
+                .text("kind"))
+        .isEqualTo("SelfSubjectAccessReview");
   }
 
   @Test

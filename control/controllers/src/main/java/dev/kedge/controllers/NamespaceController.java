@@ -122,16 +122,21 @@ final class NamespaceController implements Reconciler {
 
     void run() {
       List<ResourceType> types = new ArrayList<>(context.settings().resources().get());
-      types.removeIf(type -> !type.namespaced());
-      // Pods last: their owners must not make new ones in between (creation is refused anyway).
-      types.sort(java.util.Comparator.comparing(type -> type.equals(Resources.PODS)));
-      for (ResourceType type : types) {
-        try {
-          empty(type);
-        } catch (ApiException e) {
-          if (!e.isNotFound() && e.code() != 405) {
-            failures.add("failed to delete " + type.groupResource() + ": " + e.status().message());
-          }
+      types.removeIf(type -> !type.namespaced() || type.equals(Resources.PODS));
+      // Pods first, and alone until the last is gone: what protects or configures them, such as
+      // network policies and secrets, must not go before they do.
+      attempt(Resources.PODS);
+      if (remaining.isEmpty()) {
+        types.forEach(this::attempt);
+      }
+    }
+
+    private void attempt(ResourceType type) {
+      try {
+        empty(type);
+      } catch (ApiException e) {
+        if (!e.isNotFound() && e.code() != 405) {
+          failures.add("failed to delete " + type.groupResource() + ": " + e.status().message());
         }
       }
     }
@@ -179,6 +184,22 @@ final class NamespaceController implements Reconciler {
             .map(entry -> entry.getKey() + " in " + entry.getValue() + " resource instances")
             .collect(Collectors.joining(", "));
     JsonObject status = namespace.status();
+    status =
+        with(
+            status,
+            "NamespaceDeletionDiscoveryFailure",
+            false,
+            "ResourcesDiscovered",
+            "All resources successfully discovered",
+            now);
+    status =
+        with(
+            status,
+            "NamespaceDeletionGroupVersionParsingFailure",
+            false,
+            "ParsedGroupVersions",
+            "All legacy kube types successfully parsed",
+            now);
     status =
         with(
             status,

@@ -186,6 +186,45 @@ class DeploymentTest {
   }
 
   @Test
+  void podsOfANamespaceGoFirst() {
+    cluster.create("{kind: Namespace, metadata: {name: slow}}");
+    cluster.awaitPresent(Resources.SERVICE_ACCOUNTS, "slow", "default", _ -> true);
+    cluster.create("{kind: ConfigMap, metadata: {name: settings, namespace: slow}}");
+    cluster.create(
+        """
+        kind: Pod
+        metadata: {name: last, namespace: slow, finalizers: [example.com/hold]}
+        spec: {containers: [{name: c, image: c}]}
+        """);
+    cluster.client.delete(Resources.NAMESPACES, "", "slow", DeleteOptions.DEFAULT);
+    KubeObject namespace =
+        cluster.awaitPresent(
+            Resources.NAMESPACES,
+            "",
+            "slow",
+            n -> Conditions.isTrue(n.status(), "NamespaceFinalizersRemaining"));
+    assertThat(namespace.status().objects("conditions").stream().map(c -> c.text("type")))
+        .containsExactly(
+            "NamespaceDeletionDiscoveryFailure",
+            "NamespaceDeletionGroupVersionParsingFailure",
+            "NamespaceDeletionContentFailure",
+            "NamespaceContentRemaining",
+            "NamespaceFinalizersRemaining");
+    assertThat(cluster.client.find(Resources.CONFIG_MAPS, "slow", "settings")).isPresent();
+    cluster.client.patch(
+        Resources.PODS,
+        "slow",
+        "last",
+        new Patch(
+            dev.kedge.client.KubeClient.PatchType.MERGE,
+            dev.kedge.model.Yaml.parse("metadata: {finalizers: null}"),
+            "",
+            "",
+            false));
+    cluster.awaitGone(Resources.NAMESPACES, "", "slow");
+  }
+
+  @Test
   void theKubernetesServiceIsThere() {
     KubeObject service =
         cluster.awaitPresent(Resources.SERVICES, "default", "kubernetes", _ -> true);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.kedge.model.ApiException;
+import dev.kedge.model.Duplicates;
 import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
@@ -12,6 +13,7 @@ import dev.kedge.model.SchemaDecoder;
 import dev.kedge.model.SchemaDecoder.Decoded;
 import dev.kedge.model.SchemaFromCrd;
 import dev.kedge.model.SchemaValidator;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -59,12 +61,48 @@ class SchemaDecoderTest {
                 {"spec":{"containers":[{"name":"a"}]},"metadata":{"name":"x"}}
                 """));
     assertThat(
-            SchemaDecoder.strictFault(POD, decoded.unknownFields(), java.util.List.of("kind"))
-                .getMessage())
+            SchemaDecoder.strictFault(POD, decoded.faults(), Duplicates.NONE).getMessage())
         .isEqualTo(
-            "Pod in version \"v1\" cannot be handled as a Pod: strict decoding error: duplicate"
-                + " field \"kind\", unknown field \"spec.containers[0].imag\", unknown field"
-                + " \"spec.foo\", unknown field \"metadata.bar\"");
+            "Pod in version \"v1\" cannot be handled as a Pod: strict decoding error: unknown"
+                + " field \"spec.containers[0].imag\", unknown field \"spec.foo\", unknown field"
+                + " \"metadata.bar\"");
+  }
+
+  @Test
+  void faultsOfTheTextStandInUpstreamsOrder() {
+    JsonObject pod =
+        Json.parseObject(
+            """
+            {"metadata":{"name":"x"},"spec":{"foo":1,"nodeName":"a","containers":[{"imag":"b"}]}}
+            """);
+    Duplicates json =
+        new Duplicates(List.of("spec.foo", "spec.nodeName", "spec.containers[0].imag"), List.of());
+    assertThat(SchemaDecoder.decode(BuiltinSchemas.ofKind(POD), POD, pod, json).faults())
+        .as("what is unknown cannot be known to be repeated")
+        .containsExactly(
+            "unknown field \"spec.foo\"",
+            "duplicate field \"spec.nodeName\"",
+            "unknown field \"spec.containers[0].imag\"");
+
+    Duplicates yaml =
+        new Duplicates(
+            List.of(),
+            List.of("line 5: key \"foo\" already set in map", "line 7: key \"a\" already set in map"));
+    List<String> faults =
+        SchemaDecoder.decode(BuiltinSchemas.ofKind(POD), POD, pod, yaml).faults();
+    assertThat(faults)
+        .containsExactly(
+            "line 5: key \"foo\" already set in map",
+            "line 7: key \"a\" already set in map",
+            "unknown field \"spec.foo\"",
+            "unknown field \"spec.containers[0].imag\"");
+    assertThat(SchemaDecoder.strictFault(POD, faults, yaml).getMessage())
+        .endsWith(
+            """
+            strict decoding error: yaml: unmarshal errors:
+              line 5: key "foo" already set in map
+              line 7: key "a" already set in map, unknown field "spec.foo", unknown field\
+             "spec.containers[0].imag\"""");
   }
 
   @Test

@@ -27,19 +27,26 @@ public final class SchemaDecoder {
   private static final DateTimeFormatter MICROSECONDS =
       DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
 
+  private final Duplicates duplicates;
   private final List<String> unknown = new ArrayList<>();
+  private final List<String> faults = new ArrayList<>();
 
-  private SchemaDecoder() {}
+  private SchemaDecoder(Duplicates duplicates) {
+    this.duplicates = duplicates;
+  }
 
   /**
    * A document as its schema knows it.
    *
    * @param object without unknown fields and without nulls that mean absent
    * @param unknownFields paths of what was left out, such as {@code spec.containers[0].imag}
+   * @param faults a sentence for each unknown or repeated field, such as {@code unknown field
+   *     "spec.foo"}, in upstream's order
    */
-  public record Decoded(JsonObject object, List<String> unknownFields) {
+  public record Decoded(JsonObject object, List<String> unknownFields, List<String> faults) {
     public Decoded {
       unknownFields = List.copyOf(unknownFields);
+      faults = List.copyOf(faults);
     }
   }
 
@@ -50,20 +57,32 @@ public final class SchemaDecoder {
     }
   }
 
+  /** As {@link #decode(Schema, GroupVersionKind, JsonObject, Duplicates)}, none repeated. */
+  public static Decoded decode(Schema schema, GroupVersionKind kind, JsonObject input) {
+    return decode(schema, kind, input, Duplicates.NONE);
+  }
+
   /**
    * Decodes a document of a built-in kind. Lists and maps without items are left out unless they
    * are required, as Go's encoder would.
    *
+   * @param duplicates what stood twice in the document's text
    * @throws ApiException 400 where a value has the wrong type
    */
-  public static Decoded decode(Schema schema, GroupVersionKind kind, JsonObject input) {
-    SchemaDecoder decoder = new SchemaDecoder();
+  public static Decoded decode(
+      Schema schema, GroupVersionKind kind, JsonObject input, Duplicates duplicates) {
+    SchemaDecoder decoder = new SchemaDecoder(duplicates);
     try {
       JsonObject object = (JsonObject) decoder.typed(schema, input, new Place("", "", ""));
-      return new Decoded(object, decoder.unknown);
+      return decoder.decoded(object, duplicates.lines());
     } catch (TypeFault e) {
       throw badRequest(kind, e.getMessage());
     }
+  }
+
+  /** As {@link #prune(Schema, GroupVersionKind, JsonObject, Duplicates)}, none repeated. */
+  public static Decoded prune(Schema schema, GroupVersionKind kind, JsonObject input) {
+    return prune(schema, kind, input, Duplicates.NONE);
   }
 
   /**
@@ -71,31 +90,62 @@ public final class SchemaDecoder {
    * nulls go where they are no value. Values of the wrong type stay, for {@link SchemaValidator} to
    * report them all; inside {@code metadata}, whose schema is built in, they are refused at once.
    *
+   * @param duplicates what stood twice in the document's text
    * @throws ApiException 400 where a value in the metadata has the wrong type
    */
-  public static Decoded prune(Schema schema, GroupVersionKind kind, JsonObject input) {
-    SchemaDecoder decoder = new SchemaDecoder();
+  public static Decoded prune(
+      Schema schema, GroupVersionKind kind, JsonObject input, Duplicates duplicates) {
+    // Custom resources are read without a schema first, so what is repeated is known before what
+    // is unknown.
+    SchemaDecoder decoder = new SchemaDecoder(Duplicates.NONE);
     try {
-      return new Decoded((JsonObject) decoder.pruned(schema, input, ""), decoder.unknown);
+      JsonObject object = (JsonObject) decoder.pruned(schema, input, "");
+      return decoder.decoded(object, duplicates.sentences());
     } catch (TypeFault e) {
       throw badRequest(kind, e.getMessage());
     }
   }
 
-  /** The refusal of a document with unknown or duplicate fields under strict field validation. */
-  public static ApiException strictFault(
-      GroupVersionKind kind, List<String> unknownFields, List<String> duplicateFields) {
-    return badRequest(
-        kind,
-        "strict decoding error: " + String.join(", ", fieldFaults(unknownFields, duplicateFields)));
+  private Decoded decoded(JsonObject object, List<String> first) {
+    List<String> all = new ArrayList<>(first);
+    all.addAll(faults);
+    return new Decoded(object, unknown, all);
   }
 
-  /** One sentence per field, as for warnings: {@code unknown field "spec.foo"}. */
-  public static List<String> fieldFaults(List<String> unknownFields, List<String> duplicateFields) {
-    List<String> faults = new ArrayList<>();
-    duplicateFields.forEach(path -> faults.add("duplicate field \"" + path + "\""));
-    unknownFields.forEach(path -> faults.add("unknown field \"" + path + "\""));
-    return faults;
+  /**
+   * The refusal of a document with unknown or repeated fields under strict field validation.
+   *
+   * @param faults as in {@link Decoded}
+   * @param duplicates what the document was decoded with
+   */
+  public static ApiException strictFault(
+      GroupVersionKind kind, List<String> faults, Duplicates duplicates) {
+    return badRequest(kind, strictMessage(faults, duplicates));
+  }
+
+  /** What {@link #strictFault} says of the fields. */
+  public static String strictMessage(List<String> faults, Duplicates duplicates) {
+    List<String> said = new ArrayList<>(faults);
+    if (!duplicates.lines().isEmpty()) {
+      said.removeAll(duplicates.lines());
+      said.addFirst(duplicates.yamlFault());
+    }
+    return "strict decoding error: " + String.join(", ", said);
+  }
+
+  static String duplicateFault(String path) {
+    return "duplicate field \"" + path + "\"";
+  }
+
+  private void unknown(String path) {
+    unknown.add(path);
+    faults.add("unknown field \"" + path + "\"");
+  }
+
+  private void repeated(String path) {
+    if (duplicates.paths().contains(path)) {
+      faults.add(duplicateFault(path));
+    }
   }
 
   private static ApiException badRequest(GroupVersionKind kind, @Nullable String why) {
@@ -151,6 +201,7 @@ public final class SchemaDecoder {
         JsonObject.Builder builder = JsonObject.builder();
         for (int i = 0; i < object.size(); i++) {
           String name = object.nameAt(i);
+          repeated(place.key(name).located());
           JsonValue inner = object.valueAt(i) == JsonNull.NULL ? zero(item) : object.valueAt(i);
           builder.put(name, typed(item, inner, place.key(name)));
         }
@@ -198,9 +249,10 @@ public final class SchemaDecoder {
       String name = object.nameAt(i);
       Field field = schema.fields().get(name);
       if (field == null) {
-        unknown.add(place.field(struct, name).located());
+        unknown(place.field(struct, name).located());
         continue;
       }
+      repeated(place.field(struct, name).located());
       if (object.valueAt(i) == JsonNull.NULL) {
         continue;
       }
@@ -423,7 +475,7 @@ public final class SchemaDecoder {
         if (schema.rules().preserveUnknown()) {
           builder.put(name, value);
         } else {
-          unknown.add(fieldPath);
+          unknown(fieldPath);
         }
       } else if (value != JsonNull.NULL) {
         builder.put(name, pruned(field.schema().get(), value, fieldPath));

@@ -73,16 +73,20 @@ public final class Yaml {
    * Reads the only document of a text and reports names that stand twice in one mapping; the last
    * one counts.
    *
-   * @param duplicates receives the paths of repeated fields, such as {@code spec.replicas}
+   * @param duplicates receives a sentence for each repeated key, such as {@code line 9: key "foo"
+   *     already set in map}
    * @throws JsonSyntaxException with the place of the fault; also for a second document
    */
   public static JsonValue parse(byte[] text, Set<String> duplicates) {
     if (looksLikeJson(text)) {
       try {
-        return Json.parse(text, duplicates);
+        Set<String> paths = new LinkedHashSet<>();
+        JsonValue value = Json.parse(text, paths);
+        if (paths.isEmpty()) {
+          return value;
+        }
       } catch (JsonSyntaxException _) {
         // Flow-style YAML begins like JSON; if it is none either, YAML's message says where.
-        duplicates.clear();
       }
     }
     List<JsonValue> documents = documents(text, duplicates, true);
@@ -240,7 +244,9 @@ public final class Yaml {
         String name = key(tuple.getKeyNode());
         String below = path.isEmpty() ? name : path + "." + name;
         if (builder.has(name)) {
-          duplicates.add(below);
+          int line = tuple.getKeyNode().getStartMark().map(Mark::getLine).orElse(0) + 1;
+          duplicates.add(
+              "line " + line + ": key " + Json.write(new JsonString(name)) + " already set in map");
         }
         builder.put(name, read(tuple.getValueNode(), below, depth + 1));
       }

@@ -107,7 +107,7 @@ public final class InProcessClient implements KubeClient {
             Registry.PatchType.valueOf(patch.type().name()),
             patch.body(),
             new WriteOptions(
-                manager, patch.force(), false, plain.fieldValidation(), plain.duplicateFields()))
+                manager, patch.force(), false, plain.fieldValidation(), plain.duplicates()))
         .object()
         .tree();
   }

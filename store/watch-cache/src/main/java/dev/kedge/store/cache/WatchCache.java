@@ -641,7 +641,7 @@ public final class WatchCache implements AutoCloseable {
 
   private Item item(String key, byte[] stored, long createRevision, long revision) {
     try {
-      byte[] served = ResourceVersions.splice(stored, revision);
+      byte[] served = indexer.form(ResourceVersions.splice(stored, revision));
       return new Item(key, served, indexer.row(key, served), createRevision, revision);
     } catch (RuntimeException e) {
       // Rather no list of this resource than one that leaves an object out.
