@@ -142,8 +142,8 @@ final class StoredKind implements AutoCloseable {
   }
 
   /**
-   * An object's bytes as the kind's present schema has them. A custom resource may have been written
-   * under another definition: what is no longer declared goes, new defaults come.
+   * An object's bytes as the kind's present schema has them. A custom resource may have been
+   * written under another definition: what is no longer declared goes, new defaults come.
    *
    * @param json stored bytes, resource version included
    */

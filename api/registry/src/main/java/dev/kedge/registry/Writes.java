@@ -457,7 +457,9 @@ final class Writes {
 
   /** The current object. */
   Optional<Current> current(StoredKind kind, String key, boolean fresh) {
-    return fresh ? store.get(key).map(entry -> Current.of(kind, entry)) : kind.cache().get(key, 0).map(Current::of);
+    return fresh
+        ? store.get(key).map(entry -> Current.of(kind, entry))
+        : kind.cache().get(key, 0).map(Current::of);
   }
 
   private boolean isCurrent(String key, long revision) {

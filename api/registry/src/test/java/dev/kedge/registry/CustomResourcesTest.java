@@ -206,16 +206,21 @@ class CustomResourcesTest {
         """
             .formatted(versions, versions));
     assertThat(cluster.get(BOATS, "default", "one").json())
-        .isEqualTo(
-            cluster.list(BOATS, "default").items().getFirst().tree().json())
+        .isEqualTo(cluster.list(BOATS, "default").items().getFirst().tree().json())
         .satisfies(
             boat -> {
-              assertThat(boat.object("spec")).isEqualTo(JsonObject.of("color", "red", "oars", 2, "sails", 1));
+              assertThat(boat.object("spec"))
+                  .isEqualTo(JsonObject.of("color", "red", "oars", 2, "sails", 1));
               assertThat(boat.object("status")).isEqualTo(JsonObject.EMPTY);
             });
     assertThat(
             cluster
-                .patch(BOATS, "default", "one", PatchType.JSON, "[{\"op\":\"test\",\"path\":\"/spec/sails\",\"value\":1}]")
+                .patch(
+                    BOATS,
+                    "default",
+                    "one",
+                    PatchType.JSON,
+                    "[{\"op\":\"test\",\"path\":\"/spec/sails\",\"value\":1}]")
                 .spec()
                 .integer("sails"))
         .isEqualTo(1);

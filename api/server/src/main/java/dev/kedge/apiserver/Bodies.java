@@ -62,8 +62,7 @@ final class Bodies {
     }
     if (value instanceof JsonObject object) {
       return new Decoded(
-          object,
-          type.name().equals(MediaType.YAML) ? inYaml(repeated) : inJson(repeated));
+          object, type.name().equals(MediaType.YAML) ? inYaml(repeated) : inJson(repeated));
     }
     throw unrecognized(kind, "couldn't get version/kind; the body is " + value.typeName());
   }

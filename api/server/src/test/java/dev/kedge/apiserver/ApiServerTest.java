@@ -226,11 +226,7 @@ class ApiServerTest {
                 + "  line 6: key \"a\" already set in map");
     Reply warned =
         server.send(
-            "PATCH",
-            path + "/twice?fieldManager=test&dryRun=All",
-            body,
-            "Content-Type",
-            apply);
+            "PATCH", path + "/twice?fieldManager=test&dryRun=All", body, "Content-Type", apply);
     assertThat(warned.status()).as(warned.text()).isEqualTo(201);
     assertThat(warned.header("Warning"))
         .isEqualTo("299 - \"line 6: key \\\"a\\\" already set in map\"");

@@ -60,8 +60,7 @@ class SchemaDecoderTest {
                 """
                 {"spec":{"containers":[{"name":"a"}]},"metadata":{"name":"x"}}
                 """));
-    assertThat(
-            SchemaDecoder.strictFault(POD, decoded.faults(), Duplicates.NONE).getMessage())
+    assertThat(SchemaDecoder.strictFault(POD, decoded.faults(), Duplicates.NONE).getMessage())
         .isEqualTo(
             "Pod in version \"v1\" cannot be handled as a Pod: strict decoding error: unknown"
                 + " field \"spec.containers[0].imag\", unknown field \"spec.foo\", unknown field"
@@ -87,9 +86,9 @@ class SchemaDecoderTest {
     Duplicates yaml =
         new Duplicates(
             List.of(),
-            List.of("line 5: key \"foo\" already set in map", "line 7: key \"a\" already set in map"));
-    List<String> faults =
-        SchemaDecoder.decode(BuiltinSchemas.ofKind(POD), POD, pod, yaml).faults();
+            List.of(
+                "line 5: key \"foo\" already set in map", "line 7: key \"a\" already set in map"));
+    List<String> faults = SchemaDecoder.decode(BuiltinSchemas.ofKind(POD), POD, pod, yaml).faults();
     assertThat(faults)
         .containsExactly(
             "line 5: key \"foo\" already set in map",
@@ -102,7 +101,8 @@ class SchemaDecoderTest {
             strict decoding error: yaml: unmarshal errors:
               line 5: key "foo" already set in map
               line 7: key "a" already set in map, unknown field "spec.foo", unknown field\
-             "spec.containers[0].imag\"""");
+             "spec.containers[0].imag\"\
+            """);
   }
 
   @Test
