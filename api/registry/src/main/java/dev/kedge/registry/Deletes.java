@@ -30,19 +30,19 @@ final class Deletes {
 
   private final Store store;
   private final Clock clock;
-  private final List<AdmissionPlugin> admission;
+  private final Admission admission;
   private final Writes writes;
   private final List<WriteHook> hooks;
 
   Deletes(
       Store store,
       Clock clock,
-      List<AdmissionPlugin> admission,
+      Admission admission,
       Writes writes,
       List<WriteHook> hooks) {
     this.store = store;
     this.clock = clock;
-    this.admission = List.copyOf(admission);
+    this.admission = admission;
     this.writes = writes;
     this.hooks = List.copyOf(hooks);
   }
@@ -58,6 +58,7 @@ final class Deletes {
     String key = kind.key(namespace, name);
     boolean fresh = false;
     while (true) {
+      List<String> warnings = new ArrayList<>();
       Optional<Current> found = writes.current(kind, key, fresh);
       if (found.isEmpty()) {
         if (fresh) {
@@ -85,13 +86,13 @@ final class Deletes {
               user,
               current.stored(),
               options.dryRun(),
-              new ArrayList<>());
-      for (AdmissionPlugin plugin : admission) {
-        plugin.validate(review, current.stored());
-      }
+              warnings,
+              writes.forms(served, Forms.Lens.WHOLE, Forms.options(options)));
+      admission.admit(review);
+      admission.validate(review, current.stored());
       Optional<Deleted> deleted = attempt(served, key, current, options, fresh);
       if (deleted.isPresent()) {
-        return deleted.get();
+        return new Deleted(deleted.get().object(), deleted.get().finished(), warnings);
       }
       fresh = true;
     }
@@ -167,7 +168,7 @@ final class Deletes {
       if (!fresh && !isCurrent(key, current.revision())) {
         return Optional.empty();
       }
-      return Optional.of(new Deleted(object(served, current), false));
+      return Optional.of(new Deleted(object(served, current), false, List.of()));
     } else if (marked.graceful()) {
       next = Metadata.withFinalizers(marked.object(), finalizers);
       remove = !kept && next.metadata().integer("deletionGracePeriodSeconds") == 0;
@@ -190,11 +191,12 @@ final class Deletes {
       if (!fresh && !isCurrent(key, current.revision())) {
         return Optional.empty();
       }
-      return Optional.of(new Deleted(object(served, current), false));
+      return Optional.of(new Deleted(object(served, current), false, List.of()));
     }
     if (options.dryRun()) {
       return Optional.of(
-          new Deleted(served.object(Writes.withVersion(stored, current.revision())), remove));
+          new Deleted(
+              served.object(Writes.withVersion(stored, current.revision())), remove, List.of()));
     }
     byte[] bytes = Json.bytes(stored.json());
     WriteResult result =
@@ -212,7 +214,7 @@ final class Deletes {
         served.converter().identity()
             ? ServedObject.of(ResourceVersions.splice(bytes, revision), committed)
             : served.object(committed);
-    return Optional.of(new Deleted(answer, remove));
+    return Optional.of(new Deleted(answer, remove, List.of()));
   }
 
   private static ServedObject object(Served served, Current current) {

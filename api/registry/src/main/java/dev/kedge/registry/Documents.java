@@ -3,6 +3,7 @@ package dev.kedge.registry;
 import dev.kedge.builtin.BuiltinSchemas;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.Duplicates;
+import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
@@ -123,9 +124,20 @@ final class Documents {
         : SchemaDecoder.decode(info.schema(), info.type().groupVersionKind(), document, duplicates);
   }
 
+  /** A changed document of a built-in kind that is no resource of its own, with defaults. */
+  static JsonObject completed(GroupVersionKind kind, Schema schema, JsonObject changed) {
+    return SchemaDecoder.withDefaults(
+        schema, SchemaDecoder.decode(schema, kind, changed).object());
+  }
+
   /** The schema of a built-in kind. */
   static Schema builtin(ResourceType type) {
-    return BuiltinSchemas.ofKind(type.groupVersionKind());
+    return builtin(type.groupVersionKind());
+  }
+
+  /** The schema of a built-in kind. */
+  static Schema builtin(GroupVersionKind kind) {
+    return BuiltinSchemas.ofKind(kind);
   }
 
   /** The schema of every object's metadata. */

@@ -1,11 +1,14 @@
 package dev.kedge.registry;
 
 import dev.kedge.model.ApiException;
+import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
+import dev.kedge.registry.AdmissionPlugin.Operation;
+import dev.kedge.registry.AdmissionPlugin.Review;
 import dev.kedge.registry.ResourceInfo.Subresource;
 import dev.kedge.registry.Writes.Change;
 import dev.kedge.registry.Writes.Proposed;
@@ -44,6 +47,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
   private final Scales scales;
   private final Patches patches;
   private final EventExpiry expiry;
+  private final Admission admission;
 
   /**
    * A registry.
@@ -67,9 +71,10 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     this.customResources = new CustomResources(catalogs, objects, scales, clock);
     List<WriteHook> hooks =
         List.of(network, customResources, new Namespaces(), new Told(admission));
-    this.writes = new Writes(store, clock, admission, objects, hooks);
-    this.deletes = new Deletes(store, clock, admission, writes, hooks);
-    this.pods = new PodOperations(writes, deletes, objects, identity, admission, clock);
+    this.admission = new Admission(admission);
+    this.writes = new Writes(store, clock, catalogs, this.admission, objects, hooks);
+    this.deletes = new Deletes(store, clock, this.admission, writes, hooks);
+    this.pods = new PodOperations(writes, deletes, objects, identity, this.admission, clock);
     this.reviews = new Reviews(identity, settings.components());
     this.expiry = new EventExpiry(store, catalogs, clock);
     customResources.deleteWith(deletes, writes);
@@ -97,6 +102,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     expiry.close();
     customResources.close();
     catalogs.current().kinds().forEach(StoredKind::close);
+    admission.close();
   }
 
   @Override
@@ -297,6 +303,32 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
       deleted.add(served.object(item));
     }
     return new ServedList(deleted, page.resourceVersion(), page.continueToken(), page.remaining());
+  }
+
+  @Override
+  public List<String> connect(Request request, JsonObject options) {
+    Served served = served(request);
+    KubeObject object = new KubeObject(options);
+    GroupVersionKind kind = object.groupVersionKind();
+    List<String> warnings = new ArrayList<>();
+    Review review =
+        writes.review(
+            Operation.CONNECT,
+            served.stored(),
+            request.subresource(),
+            request.namespace(),
+            request.name(),
+            request.user(),
+            Writes.NONE,
+            false,
+            warnings,
+            writes.forms(
+                served, Forms.Lens.of(kind, Documents.builtin(kind)), JsonObject.EMPTY));
+    if (!admission.mutate(review, object).equals(object)) {
+      throw ApiException.internal("the options of a connection cannot be changed by admission");
+    }
+    admission.validate(review, object);
+    return warnings;
   }
 
   // Routing.

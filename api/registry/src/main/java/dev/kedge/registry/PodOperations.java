@@ -43,7 +43,7 @@ final class PodOperations {
   private final Deletes deletes;
   private final Objects objects;
   private final Identity identity;
-  private final List<AdmissionPlugin> admission;
+  private final Admission admission;
   private final Clock clock;
 
   PodOperations(
@@ -51,30 +51,20 @@ final class PodOperations {
       Deletes deletes,
       Objects objects,
       Identity identity,
-      List<AdmissionPlugin> admission,
+      Admission admission,
       Clock clock) {
     this.writes = writes;
     this.deletes = deletes;
     this.objects = objects;
     this.identity = identity;
-    this.admission = List.copyOf(admission);
+    this.admission = admission;
     this.clock = clock;
   }
 
   /** Posts to a subresource. */
   Written create(Served served, Request request, JsonObject body, WriteOptions options) {
-    ResourceType type = served.info().subresource(request.subresource()).orElseThrow().type();
-    ResourceInfo info =
-        new ResourceInfo(
-            type,
-            request.subresource(),
-            List.of(),
-            List.of(),
-            served.info().verbs(),
-            List.of(),
-            Documents.builtin(type),
-            List.of(),
-            false);
+    ResourceInfo info = document(served, request);
+    ResourceType type = info.type();
     Documents.Decoded decoded = Documents.decode(info, body, options);
     KubeObject object = decoded.object();
     if (!object.name().isEmpty() && !object.name().equals(request.name())) {
@@ -93,14 +83,31 @@ final class PodOperations {
     };
   }
 
+  /** The documents that are posted to a subresource. */
+  private static ResourceInfo document(Served served, Request request) {
+    ResourceType type = served.info().subresource(request.subresource()).orElseThrow().type();
+    return new ResourceInfo(
+        type,
+        request.subresource(),
+        List.of(),
+        List.of(),
+        served.info().verbs(),
+        List.of(),
+        Documents.builtin(type),
+        List.of(),
+        false);
+  }
+
   // Binding.
 
   Written bind(
       Served served,
       Request request,
-      KubeObject binding,
+      KubeObject posted,
       WriteOptions options,
-      List<String> warnings) {
+      List<String> decodeWarnings) {
+    List<String> warnings = new ArrayList<>(decodeWarnings);
+    KubeObject binding = admitted(served, request, Writes.NONE, posted, options, warnings);
     String node = binding.json().text("target", "name");
     String kind = binding.json().text("target", "kind");
     List<Cause> causes = new ArrayList<>();
@@ -116,13 +123,6 @@ final class PodOperations {
     }
     if (!causes.isEmpty()) {
       throw ApiException.invalid("", "Binding", request.name(), causes);
-    }
-    Review review = review(Operation.CREATE, served, request, Writes.NONE, options.dryRun());
-    for (AdmissionPlugin plugin : admission) {
-      plugin.mutate(review, binding);
-    }
-    for (AdmissionPlugin plugin : admission) {
-      plugin.validate(review, binding);
     }
     String now = Metadata.time(clock.instant());
     writes.change(
@@ -204,30 +204,28 @@ final class PodOperations {
 
   // Eviction.
 
-  private Written evict(Served served, Request request, KubeObject eviction, WriteOptions options) {
-    DeleteOptions asked = deleteOptions(eviction.json().object("deleteOptions"), options.dryRun());
+  private Written evict(Served served, Request request, KubeObject posted, WriteOptions options) {
     KubeObject first =
         objects
             .findLatest(Resources.PODS, request.namespace(), request.name())
             .orElseThrow(() -> ApiException.notFound("", "pods", request.name()));
-    Review review = review(Operation.CREATE, served, request, first, options.dryRun());
-    for (AdmissionPlugin plugin : admission) {
-      plugin.validate(review, eviction);
-    }
+    List<String> warnings = new ArrayList<>();
+    KubeObject eviction = admitted(served, request, first, posted, options, warnings);
+    DeleteOptions asked = deleteOptions(eviction.json().object("deleteOptions"), options.dryRun());
     while (true) {
       KubeObject pod =
           objects
               .findLatest(Resources.PODS, request.namespace(), request.name())
               .orElseThrow(() -> ApiException.notFound("", "pods", request.name()));
       if (mayGo(pod)) {
-        return evicted(served, request, asked);
+        return evicted(served, request, asked, warnings);
       }
       List<KubeObject> budgets =
           objects.listLatest(Resources.POD_DISRUPTION_BUDGETS, request.namespace()).stream()
               .filter(budget -> covers(budget, pod))
               .toList();
       if (budgets.isEmpty()) {
-        return evicted(served, request, asked);
+        return evicted(served, request, asked, warnings);
       }
       if (budgets.size() > 1) {
         throw ApiException.internal(
@@ -241,19 +239,20 @@ final class PodOperations {
             status.integer("currentHealthy") >= status.integer("desiredHealthy")
                 && status.integer("desiredHealthy") > 0;
         if (budget.spec().text("unhealthyPodEvictionPolicy").equals("AlwaysAllow") || healthy) {
-          return evicted(served, request, asked);
+          return evicted(served, request, asked, warnings);
         }
       }
       KubeObject taken = disrupted(budget, pod);
       if (options.dryRun() || objects.replace(Resources.POD_DISRUPTION_BUDGETS, taken)) {
-        return evicted(served, request, asked);
+        return evicted(served, request, asked, warnings);
       }
     }
   }
 
-  private Written evicted(Served served, Request request, DeleteOptions options) {
+  private Written evicted(
+      Served served, Request request, DeleteOptions options, List<String> warnings) {
     deletes.delete(served, request.namespace(), request.name(), options, request.user());
-    return new Written(success(), true, List.of());
+    return new Written(success(), true, warnings);
   }
 
   private static boolean mayGo(KubeObject pod) {
@@ -342,15 +341,13 @@ final class PodOperations {
 
   // Tokens.
 
-  private Written token(Served served, Request request, KubeObject asked, WriteOptions options) {
+  private Written token(Served served, Request request, KubeObject posted, WriteOptions options) {
     KubeObject account =
         objects
             .find(Resources.SERVICE_ACCOUNTS, request.namespace(), request.name())
             .orElseThrow(() -> ApiException.notFound("", "serviceaccounts", request.name()));
-    Review review = review(Operation.CREATE, served, request, account, options.dryRun());
-    for (AdmissionPlugin plugin : admission) {
-      plugin.validate(review, asked);
-    }
+    List<String> warnings = new ArrayList<>();
+    KubeObject asked = admitted(served, request, account, posted, options, warnings);
     JsonObject spec = asked.spec();
     long seconds = spec.integerOr(DEFAULT_TOKEN, "expirationSeconds");
     List<Cause> causes = new ArrayList<>();
@@ -419,7 +416,7 @@ final class PodOperations {
                     .build())
             .with("spec", spec.with("expirationSeconds", seconds))
             .withStatus(JsonObject.of("token", issued.token(), "expirationTimestamp", until));
-    return new Written(ServedObject.of(answer), true, List.of());
+    return new Written(ServedObject.of(answer), true, warnings);
   }
 
   private KubeObject boundObject(Request request, JsonObject reference, KubeObject account) {
@@ -465,18 +462,33 @@ final class PodOperations {
     return object;
   }
 
-  private Review review(
-      Operation operation, Served served, Request request, KubeObject old, boolean dryRun) {
-    return writes.review(
-        operation,
-        served.stored(),
-        request.subresource(),
-        request.namespace(),
-        request.name(),
-        request.user(),
-        old,
-        dryRun,
-        new ArrayList<>());
+  /** A posted document after admission. */
+  private KubeObject admitted(
+      Served served,
+      Request request,
+      KubeObject old,
+      KubeObject document,
+      WriteOptions options,
+      List<String> warnings) {
+    ResourceInfo info = document(served, request);
+    Review review =
+        writes.review(
+            Operation.CREATE,
+            served.stored(),
+            request.subresource(),
+            request.namespace(),
+            request.name(),
+            request.user(),
+            old,
+            options.dryRun(),
+            warnings,
+            writes.forms(
+                served,
+                Forms.Lens.of(info.type().groupVersionKind(), info.schema()),
+                Forms.options("CreateOptions", options)));
+    KubeObject admitted = admission.mutate(review, document);
+    admission.validate(review, admitted);
+    return admitted;
   }
 
   private static ServedObject success() {

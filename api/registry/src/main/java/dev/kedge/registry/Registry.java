@@ -45,6 +45,14 @@ public interface Registry {
   /** Deletes an object, at once or by stages. */
   Deleted delete(Request request, DeleteOptions options);
 
+  /**
+   * Asks whether somebody may connect through an object: exec, attach, port-forward, proxy.
+   *
+   * @param options the connection's options, such as a {@code v1 PodExecOptions}
+   * @return warnings
+   */
+  List<String> connect(Request request, JsonObject options);
+
   /** Deletes what a list with these options would show; returns what was deleted. */
   ServedList deleteCollection(Request request, ListOptions list, DeleteOptions delete);
 
@@ -158,8 +166,13 @@ public interface Registry {
    *
    * @param object the object's last state, or its state while deletion is under way
    * @param finished whether it is gone
+   * @param warnings for {@code Warning} headers
    */
-  record Deleted(ServedObject object, boolean finished) {}
+  record Deleted(ServedObject object, boolean finished, List<String> warnings) {
+    public Deleted {
+      warnings = List.copyOf(warnings);
+    }
+  }
 
   /**
    * A page of objects.

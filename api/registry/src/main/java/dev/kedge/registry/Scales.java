@@ -1,6 +1,7 @@
 package dev.kedge.registry;
 
 import dev.kedge.model.ApiException;
+import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
@@ -21,7 +22,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 
 /** The scale subresource: an autoscaling/v1 Scale made of the object's own fields. Any thread. */
-final class Scales {
+final class Scales implements Forms.Lens {
   private final Patches patches;
   private final Map<String, Paths> custom = new ConcurrentHashMap<>();
 
@@ -115,6 +116,28 @@ final class Scales {
         });
   }
 
+  @Override
+  public GroupVersionKind kind(Served served) {
+    return new GroupVersionKind("autoscaling", "v1", "Scale");
+  }
+
+  @Override
+  public KubeObject show(Served served, KubeObject stored) {
+    return scale(served, served.converter().toServed(stored));
+  }
+
+  @Override
+  public KubeObject take(Served served, KubeObject changed, KubeObject stored) {
+    return served
+        .converter()
+        .toStored(
+            served
+                .converter()
+                .toServed(stored)
+                .withPath(
+                    paths(served).replicas(), changed.json().integer("spec", "replicas")));
+  }
+
   private interface ScaleChange {
     KubeObject scale(KubeObject old, List<String> warnings);
   }
@@ -131,7 +154,9 @@ final class Scales {
                 options,
                 request.user(),
                 false,
-                false),
+                false,
+                "scale",
+                this),
             (old, warnings) -> {
               KubeObject scale = change.scale(old, warnings);
               long replicas = scale.json().integer("spec", "replicas");

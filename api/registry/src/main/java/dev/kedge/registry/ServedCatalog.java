@@ -2,8 +2,10 @@ package dev.kedge.registry;
 
 import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.ResourceType;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,6 +18,7 @@ final class ServedCatalog implements Catalog {
   private final Map<Path, Served> byPath = new HashMap<>();
   private final Map<GroupVersionKind, ResourceInfo> byKind = new HashMap<>();
   private final Map<String, StoredKind> stored = new LinkedHashMap<>();
+  private final Map<StoredKind, List<Served>> versions = new IdentityHashMap<>();
 
   private record Path(String group, String version, String plural) {}
 
@@ -31,6 +34,7 @@ final class ServedCatalog implements Catalog {
       byKind.putIfAbsent(type.groupVersionKind(), one.info());
       stored.put(one.stored().type().groupResource(), one.stored());
       stored.putIfAbsent(type.groupResource(), one.stored());
+      versions.computeIfAbsent(one.stored(), _ -> new ArrayList<>()).add(one);
     }
   }
 
@@ -57,6 +61,11 @@ final class ServedCatalog implements Catalog {
   /** The served version a resource type names. */
   Optional<Served> served(ResourceType type) {
     return Optional.ofNullable(byPath.get(new Path(type.group(), type.version(), type.plural())));
+  }
+
+  /** The versions in which the objects of a stored kind are served. */
+  List<Served> versions(StoredKind kind) {
+    return versions.getOrDefault(kind, List.of());
   }
 
   /** The stored kind of a {@code plural.group}. */

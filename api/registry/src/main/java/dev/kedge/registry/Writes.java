@@ -37,19 +37,22 @@ final class Writes {
 
   private final Store store;
   private final Clock clock;
-  private final List<AdmissionPlugin> admission;
+  private final CatalogHolder catalogs;
+  private final Admission admission;
   private final Objects objects;
   private final List<WriteHook> hooks;
 
   Writes(
       Store store,
       Clock clock,
-      List<AdmissionPlugin> admission,
+      CatalogHolder catalogs,
+      Admission admission,
       Objects objects,
       List<WriteHook> hooks) {
     this.store = store;
     this.clock = clock;
-    this.admission = List.copyOf(admission);
+    this.catalogs = catalogs;
+    this.admission = admission;
     this.objects = objects;
     this.hooks = List.copyOf(hooks);
   }
@@ -91,6 +94,8 @@ final class Writes {
    * @param put whether the whole object was sent, so that its resource version must be named where
    *     the kind asks for that
    * @param direct whether the server itself writes (binding, eviction): no admission of updates
+   * @param subresource what the request is about; empty for the object itself
+   * @param lens how the documents of the request show the object
    */
   record Change(
       Served served,
@@ -100,7 +105,32 @@ final class Writes {
       WriteOptions options,
       User user,
       boolean put,
-      boolean direct) {}
+      boolean direct,
+      String subresource,
+      Forms.Lens lens) {
+    /** A write of the object's own documents. */
+    Change(
+        Served served,
+        String namespace,
+        String name,
+        Aspect aspect,
+        WriteOptions options,
+        User user,
+        boolean put,
+        boolean direct) {
+      this(
+          served,
+          namespace,
+          name,
+          aspect,
+          options,
+          user,
+          put,
+          direct,
+          aspect.subresource(),
+          Forms.Lens.WHOLE);
+    }
+  }
 
   // Create.
 
@@ -122,9 +152,7 @@ final class Writes {
     List<String> warnings = new ArrayList<>(decodeWarnings);
     Instant now = clock.instant();
     KubeObject clean = Metadata.withoutDoubleOwners(object, warnings);
-    if (kind.hasStatus() && !kind.type().groupResource().equals("nodes")) {
-      clean = new KubeObject(clean.json().without("status"));
-    }
+    clean = withoutStatus(kind, clean);
     clean = normalized(served, clean);
     if (!owned) {
       clean =
@@ -140,19 +168,32 @@ final class Writes {
     }
     KubeObject stored = served.converter().toStored(clean);
     String known = stored.name().isEmpty() ? generateName(stored) : stored.name();
+    Forms asked =
+        forms(
+            served,
+            Forms.Lens.WHOLE,
+            Forms.options(owned ? "PatchOptions" : "CreateOptions", options));
     Review early =
         review(
-            Operation.CREATE, kind, "", namespace, known, user, NONE, options.dryRun(), warnings);
-    for (AdmissionPlugin plugin : admission) {
-      stored = plugin.mutate(early, stored);
-    }
+            Operation.CREATE,
+            kind,
+            "",
+            namespace,
+            known,
+            user,
+            NONE,
+            options.dryRun(),
+            warnings,
+            asked);
+    stored = withoutStatus(kind, admission.mutate(early, stored));
     for (int attempt = 1; ; attempt++) {
       boolean generated = stored.name().isEmpty() && !generateName(stored).isEmpty();
       KubeObject named =
           generated
               ? stored.withMetadata("name", Metadata.generated(generateName(stored)))
               : stored;
-      Optional<Written> written = tryCreate(served, namespace, named, options, user, warnings, now);
+      Optional<Written> written =
+          tryCreate(served, namespace, named, options, user, warnings, now, asked);
       if (written.isPresent()) {
         return written.get();
       }
@@ -172,7 +213,8 @@ final class Writes {
       WriteOptions options,
       User user,
       List<String> warnings,
-      Instant now) {
+      Instant now,
+      Forms asked) {
     StoredKind kind = served.stored();
     KubeObject ready = Metadata.forCreate(named, kind.generation(), now);
     ready = kind.strategy().prepareForCreate(ready);
@@ -196,10 +238,9 @@ final class Writes {
               user,
               NONE,
               options.dryRun(),
-              reviewWarnings);
-      for (AdmissionPlugin plugin : admission) {
-        plugin.validate(review, ready);
-      }
+              reviewWarnings,
+              asked);
+      admission.validate(review, ready);
       KubeObject document = Metadata.ordered(ready);
       List<String> allWarnings = new ArrayList<>(warnings);
       allWarnings.addAll(reviewWarnings);
@@ -348,16 +389,23 @@ final class Writes {
         review(
             Operation.UPDATE,
             kind,
-            change.aspect().subresource(),
+            change.subresource(),
             change.namespace(),
             change.name(),
             change.user(),
             oldStored,
             options.dryRun(),
-            warnings);
+            warnings,
+            forms(
+                served,
+                change.lens(),
+                Forms.options(change.put() ? "UpdateOptions" : "PatchOptions", options)));
     if (!change.direct()) {
-      for (AdmissionPlugin plugin : admission) {
-        stored = plugin.mutate(review, stored);
+      KubeObject admitted = admission.mutate(review, stored);
+      if (admitted != stored) {
+        // What a plugin changed outside the part that is written does not count either.
+        stored = Metadata.forUpdate(change.aspect().merge(kind, admitted, oldStored), oldStored);
+        stored = Metadata.withoutVersion(stored);
       }
     }
     if (change.aspect() == Aspect.MAIN) {
@@ -372,6 +420,9 @@ final class Writes {
       KubeObject before = Metadata.ordered(oldStored);
       boolean unchanged = stored.json().equals(before.json());
       if (unchanged && !removable(kind, stored)) {
+        if (!change.direct()) {
+          admission.validate(review, stored);
+        }
         if (!fresh && !isCurrent(key, current.revision())) {
           return AGAIN;
         }
@@ -394,9 +445,7 @@ final class Writes {
       }
       check(kind, stored, causes);
       if (!change.direct()) {
-        for (AdmissionPlugin plugin : admission) {
-          plugin.validate(review, stored);
-        }
+        admission.validate(review, stored);
       }
       if (change.aspect() == Aspect.MAIN) {
         warnings.addAll(kind.strategy().warnings(stored));
@@ -475,6 +524,20 @@ final class Writes {
         : converter.toServed(strategy.applyDefaults(converter.toStored(object)));
   }
 
+  /** A served document as it is stored, with the defaults that depend on other fields. */
+  static KubeObject normalizedStored(Served served, KubeObject object) {
+    return served
+        .stored()
+        .strategy()
+        .applyDefaults(served.converter().toStored(object));
+  }
+
+  private static KubeObject withoutStatus(StoredKind kind, KubeObject object) {
+    return kind.hasStatus() && !kind.type().groupResource().equals("nodes")
+        ? new KubeObject(object.json().without("status"))
+        : object;
+  }
+
   private static ServedObject answer(
       Served served, byte[] bytes, long revision, KubeObject committed) {
     return served.converter().identity()
@@ -497,9 +560,26 @@ final class Writes {
       User user,
       KubeObject old,
       boolean dryRun,
-      List<String> warnings) {
+      List<String> warnings,
+      Forms asked) {
     return new Review(
-        operation, kind.type(), subresource, namespace, name, user, old, dryRun, objects, warnings);
+        operation,
+        kind.type(),
+        subresource,
+        namespace,
+        name,
+        user,
+        old,
+        dryRun,
+        objects,
+        warnings,
+        asked,
+        new AdmissionPlugin.Round());
+  }
+
+  /** What a request asks for, for plugins that want to know. */
+  Forms forms(Served served, Forms.Lens lens, JsonObject options) {
+    return new Forms(catalogs, served, lens, options);
   }
 
   private static String generateName(KubeObject object) {

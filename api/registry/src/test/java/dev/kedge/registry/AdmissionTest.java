@@ -172,11 +172,11 @@ class AdmissionTest {
             () ->
                 cluster.create(
                     """
-                    {apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration,
+                    {apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicyBinding,
                      metadata: {name: w}}
                     """))
         .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.code()).isEqualTo(403))
-        .hasMessageContaining("admission webhooks is not supported yet");
+        .hasMessageContaining("admission policies is not supported yet");
   }
 
   @Test

@@ -26,7 +26,12 @@ final class FailureStage implements Stage {
     } catch (ApiException e) {
       // What a sender cannot mend is logged; an agent that is away is told to the sender only.
       if (e.code() == 500) {
-        LOG.log(System.Logger.Level.WARNING, call.method() + " " + call.path() + " failed", e);
+        String what = call.method() + " " + call.path() + " failed";
+        if (e.getCause() == null) {
+          LOG.log(System.Logger.Level.WARNING, what + ": " + e.getMessage());
+        } else {
+          LOG.log(System.Logger.Level.WARNING, what, e);
+        }
       }
       fail(call, e);
     } catch (IOException | InterruptedException e) {
@@ -47,6 +52,7 @@ final class FailureStage implements Stage {
     if (call.answered()) {
       throw new IOException("failed after the answer began: " + failure.getMessage(), failure);
     }
+    call.warn(failure.warnings());
     Answers.failure(call, failure.status());
   }
 }

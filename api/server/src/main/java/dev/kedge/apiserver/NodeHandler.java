@@ -84,9 +84,24 @@ final class NodeHandler {
     KubeObject pod = get(call, "pods", info.namespace(), info.name());
     switch (subresource) {
       case "log" -> log(call, pod);
-      case "exec" -> stream(call, pod, "exec");
-      case "attach" -> stream(call, pod, "attach");
+      case "exec" -> {
+        admit(call, info.name(), streamOptions(call.query(), "PodExecOptions"));
+        stream(call, pod, "exec");
+      }
+      case "attach" -> {
+        admit(call, info.name(), streamOptions(call.query(), "PodAttachOptions"));
+        stream(call, pod, "attach");
+      }
       default -> {
+        List<Long> ports = new ArrayList<>();
+        for (String port : call.query().values("ports")) {
+          for (String one : port.split(",")) {
+            if (one.matches("[0-9]{1,5}")) {
+              ports.add(Long.parseLong(one));
+            }
+          }
+        }
+        admit(call, info.name(), options("PodPortForwardOptions").putNonEmpty("ports", ports));
         Handler kubelet = kubelet(node(pod));
         kubelet.handle(
             new Rewritten(
@@ -112,6 +127,40 @@ final class NodeHandler {
     if (!decision.allowed()) {
       throw AuthorizationStage.forbidden(call.user(), attributes, decision.reason());
     }
+  }
+
+  private static JsonObject.Builder options(String kind) {
+    return JsonObject.builder().put("kind", kind).put("apiVersion", "v1");
+  }
+
+  private static JsonObject.Builder streamOptions(Query query, String kind) {
+    JsonObject.Builder options = options(kind);
+    for (String flag : List.of("stdin", "stdout", "stderr", "tty")) {
+      if (Options.flag(query, flag)) {
+        options.put(flag, true);
+      }
+    }
+    options.putNonEmpty("container", query.text("container"));
+    if (kind.equals("PodExecOptions")) {
+      options.putNonEmpty("command", query.values("command"));
+    }
+    return options;
+  }
+
+  /** Lets admission have its say on a connection. */
+  private void admit(Call call, String name, JsonObject.Builder options) {
+    RequestInfo info = call.info();
+    Request request =
+        new Request(
+            registry
+                .catalog()
+                .find(info.group(), info.version(), info.resource())
+                .orElseThrow(() -> ApiException.internal(info.resource() + " are not served")),
+            info.namespace(),
+            name,
+            info.subresource(),
+            call.user());
+    call.warn(registry.connect(request, options.build()));
   }
 
   private void log(Call call, KubeObject pod) throws Exception {
@@ -286,6 +335,13 @@ final class NodeHandler {
           new byte[0]);
       return;
     }
+    String kind =
+        switch (info.resource()) {
+          case "nodes" -> "NodeProxyOptions";
+          case "pods" -> "PodProxyOptions";
+          default -> "ServiceProxyOptions";
+        };
+    admit(call, info.name(), options(kind).put("path", rest));
     switch (info.resource()) {
       case "nodes" -> {
         get(call, "nodes", "", target.name());

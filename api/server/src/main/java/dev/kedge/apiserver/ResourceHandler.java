@@ -165,6 +165,7 @@ final class ResourceHandler {
     Form form = form(call, request, false);
     DeleteOptions options = Options.delete(call.query(), deleteBody(call));
     Deleted deleted = registry.delete(request, options);
+    call.warn(deleted.warnings());
     ResourceType type = request.resource().type();
     if (!deleted.finished() || RETURNED_WHEN_DELETED.contains(type.groupResource())) {
       one(call, 200, request, deleted.object(), form);

@@ -13,15 +13,32 @@ import java.util.stream.Collectors;
  */
 public final class ApiException extends RuntimeException {
   private final Status status;
+  private final List<String> warnings;
 
   public ApiException(Status status) {
     super(status.message());
     this.status = status;
+    this.warnings = List.of();
   }
 
   public ApiException(Status status, Throwable cause) {
+    this(status, cause, List.of());
+  }
+
+  private ApiException(Status status, Throwable cause, List<String> warnings) {
     super(status.message(), cause);
     this.status = status;
+    this.warnings = List.copyOf(warnings);
+  }
+
+  /** The same failure with warnings that its sender should see too. */
+  public ApiException withWarnings(List<String> more) {
+    return new ApiException(status, this, more);
+  }
+
+  /** For {@code Warning} headers. */
+  public List<String> warnings() {
+    return warnings;
   }
 
   public Status status() {

@@ -3,6 +3,7 @@ package dev.kedge.registry.admission;
 import dev.kedge.identity.Authorizer;
 import dev.kedge.identity.RbacAuthorizer;
 import dev.kedge.registry.AdmissionPlugin;
+import dev.kedge.registry.WebhookCalls;
 import java.util.List;
 
 /** The admission plugins of a cluster, in the order they run. */
@@ -16,6 +17,7 @@ public final class AdmissionPlugins {
    * @param rbac says which rights somebody has
    */
   public static List<AdmissionPlugin> standard(Authorizer authorizer, RbacAuthorizer rbac) {
+    WebhookCalls calls = new WebhookCalls();
     return List.of(
         new NamespaceLifecycle(),
         new LimitRanger(),
@@ -32,6 +34,8 @@ public final class AdmissionPlugins {
         new RbacEscalation(authorizer, rbac),
         new PodSecurity(),
         new Unsupported(),
+        new MutatingWebhooks(calls),
+        new ValidatingWebhooks(calls),
         // Counts, so it comes when nobody else can refuse any more.
         new ResourceQuotas());
   }

@@ -11,10 +11,6 @@ import java.util.Map;
 final class Unsupported implements AdmissionPlugin {
   private static final Map<String, String> REFUSED =
       Map.of(
-          "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-          "Calling admission webhooks",
-          "validatingwebhookconfigurations.admissionregistration.k8s.io",
-          "Calling admission webhooks",
           "validatingadmissionpolicies.admissionregistration.k8s.io",
           "Evaluating admission policies",
           "validatingadmissionpolicybindings.admissionregistration.k8s.io",

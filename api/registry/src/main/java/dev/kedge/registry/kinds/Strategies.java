@@ -39,6 +39,12 @@ public final class Strategies {
           Map.entry("node.k8s.io/RuntimeClass", new ClusterKinds.RuntimeClass()),
           Map.entry("coordination.k8s.io/Lease", new ClusterKinds.Lease()),
           Map.entry("apiregistration.k8s.io/APIService", new ClusterKinds.ApiService()),
+          Map.entry(
+              "admissionregistration.k8s.io/MutatingWebhookConfiguration",
+              new WebhookConfiguration(true)),
+          Map.entry(
+              "admissionregistration.k8s.io/ValidatingWebhookConfiguration",
+              new WebhookConfiguration(false)),
           Map.entry("rbac.authorization.k8s.io/Role", new AccessKinds.Role(true)),
           Map.entry("rbac.authorization.k8s.io/ClusterRole", new AccessKinds.Role(false)),
           Map.entry("rbac.authorization.k8s.io/RoleBinding", new AccessKinds.Binding(true)),
