@@ -106,7 +106,17 @@ public interface AdmissionPlugin {
     /** The same with another list for warnings. */
     public Review withWarnings(List<String> others) {
       return new Review(
-          operation, type, subresource, namespace, name, user, old, dryRun, objects, others, asked,
+          operation,
+          type,
+          subresource,
+          namespace,
+          name,
+          user,
+          old,
+          dryRun,
+          objects,
+          others,
+          asked,
           round);
     }
 

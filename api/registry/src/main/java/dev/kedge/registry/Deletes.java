@@ -34,12 +34,7 @@ final class Deletes {
   private final Writes writes;
   private final List<WriteHook> hooks;
 
-  Deletes(
-      Store store,
-      Clock clock,
-      Admission admission,
-      Writes writes,
-      List<WriteHook> hooks) {
+  Deletes(Store store, Clock clock, Admission admission, Writes writes, List<WriteHook> hooks) {
     this.store = store;
     this.clock = clock;
     this.admission = admission;

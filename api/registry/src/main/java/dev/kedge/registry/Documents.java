@@ -126,8 +126,7 @@ final class Documents {
 
   /** A changed document of a built-in kind that is no resource of its own, with defaults. */
   static JsonObject completed(GroupVersionKind kind, Schema schema, JsonObject changed) {
-    return SchemaDecoder.withDefaults(
-        schema, SchemaDecoder.decode(schema, kind, changed).object());
+    return SchemaDecoder.withDefaults(schema, SchemaDecoder.decode(schema, kind, changed).object());
   }
 
   /** The schema of a built-in kind. */

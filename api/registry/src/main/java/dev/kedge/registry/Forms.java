@@ -39,8 +39,7 @@ final class Forms implements Asked {
           @Override
           public KubeObject take(Served served, KubeObject changed, KubeObject stored) {
             return Writes.normalizedStored(
-                served,
-                new KubeObject(Documents.completed(served.info(), changed.json())));
+                served, new KubeObject(Documents.completed(served.info(), changed.json())));
           }
         };
 

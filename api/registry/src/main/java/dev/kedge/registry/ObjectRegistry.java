@@ -322,8 +322,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
             Writes.NONE,
             false,
             warnings,
-            writes.forms(
-                served, Forms.Lens.of(kind, Documents.builtin(kind)), JsonObject.EMPTY));
+            writes.forms(served, Forms.Lens.of(kind, Documents.builtin(kind)), JsonObject.EMPTY));
     if (!admission.mutate(review, object).equals(object)) {
       throw ApiException.internal("the options of a connection cannot be changed by admission");
     }

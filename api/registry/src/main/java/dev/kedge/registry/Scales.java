@@ -134,8 +134,7 @@ final class Scales implements Forms.Lens {
             served
                 .converter()
                 .toServed(stored)
-                .withPath(
-                    paths(served).replicas(), changed.json().integer("spec", "replicas")));
+                .withPath(paths(served).replicas(), changed.json().integer("spec", "replicas")));
   }
 
   private interface ScaleChange {

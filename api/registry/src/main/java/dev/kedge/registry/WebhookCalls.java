@@ -102,8 +102,7 @@ public final class WebhookCalls implements AutoCloseable {
     try {
       return Json.parseObject(answer.body());
     } catch (JsonSyntaxException e) {
-      throw new CallException(
-          "couldn't get version/kind; json parse error: " + e.getMessage(), e);
+      throw new CallException("couldn't get version/kind; json parse error: " + e.getMessage(), e);
     }
   }
 
@@ -221,11 +220,11 @@ public final class WebhookCalls implements AutoCloseable {
               body.isEmpty() ? "the server does not allow access to the requested resource" : body;
           case 404 -> "the server could not find the requested resource";
           case 405 -> "the server does not allow this method on the requested resource";
-          case 406 -> "the server was unable to respond with a content type that the client supports";
+          case 406 ->
+              "the server was unable to respond with a content type that the client supports";
           case 409 -> "the server reported a conflict";
           case 415 -> "the server does not support the media type of the request";
-          case 422 ->
-              "the server rejected our request due to an error in our request";
+          case 422 -> "the server rejected our request due to an error in our request";
           case 429 ->
               "the server has received too many requests and has asked us to try again later";
           case 503 -> "the server is currently unable to handle the request";

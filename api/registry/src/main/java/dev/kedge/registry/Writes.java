@@ -526,10 +526,7 @@ final class Writes {
 
   /** A served document as it is stored, with the defaults that depend on other fields. */
   static KubeObject normalizedStored(Served served, KubeObject object) {
-    return served
-        .stored()
-        .strategy()
-        .applyDefaults(served.converter().toStored(object));
+    return served.stored().strategy().applyDefaults(served.converter().toStored(object));
   }
 
   private static KubeObject withoutStatus(StoredKind kind, KubeObject object) {

@@ -67,8 +67,7 @@ final class WebhookServer implements AutoCloseable {
                 "kind",
                 "AdmissionReview",
                 "response",
-                hook.apply(review.object("request"))
-                    .with("uid", review.text("request", "uid"))));
+                hook.apply(review.object("request")).with("uid", review.text("request", "uid"))));
   }
 
   static JsonObject allowed() {
@@ -78,9 +77,7 @@ final class WebhookServer implements AutoCloseable {
   static JsonObject patched(String patch) {
     return allowed()
         .with("patchType", "JSONPatch")
-        .with(
-            "patch",
-            Base64.getEncoder().encodeToString(patch.getBytes(StandardCharsets.UTF_8)));
+        .with("patch", Base64.getEncoder().encodeToString(patch.getBytes(StandardCharsets.UTF_8)));
   }
 
   /** What was asked at a path, in order. */

@@ -112,7 +112,8 @@ class WebhooksTest {
     Reply refused = configMap("one", "{}");
     assertThat(refused.status()).isEqualTo(400);
     assertThat(refused.json().text("message"))
-        .isEqualTo("admission webhook \"silent.example.com\" denied the request without explanation");
+        .isEqualTo(
+            "admission webhook \"silent.example.com\" denied the request without explanation");
   }
 
   @Test
@@ -273,18 +274,14 @@ class WebhooksTest {
   @Test
   void anUntrustedCertificateIsRefused() throws Exception {
     hooks.admission("/untrusted", _ -> WebhookServer.allowed());
-    active(
-        "Validating",
-        "untrusted",
-        ", clientConfig: {url: '" + hooks.url("/untrusted") + "'}");
+    active("Validating", "untrusted", ", clientConfig: {url: '" + hooks.url("/untrusted") + "'}");
     assertThat(configMap("one", "{}").json().text("message"))
         .endsWith(
             "tls: failed to verify certificate: x509: certificate signed by unknown authority");
     try (ServerSocket closed = new ServerSocket(0)) {
       int port = closed.getLocalPort();
       closed.close();
-      active(
-          "Validating", "closed", ", clientConfig: {url: 'https://127.0.0.1:" + port + "/x'}");
+      active("Validating", "closed", ", clientConfig: {url: 'https://127.0.0.1:" + port + "/x'}");
       server.send("DELETE", REGISTRATION + "validatingwebhookconfigurations/untrusted", "");
       assertThat(configMap("one", "{}").json().text("message"))
           .endsWith("dial tcp 127.0.0.1:" + port + ": connect: connection refused");
@@ -328,7 +325,9 @@ class WebhooksTest {
   void selectorsRulesAndDryRunDecideWhoIsAsked() throws Exception {
     hooks.admission("/select", _ -> JsonObject.of("allowed", false));
     active(
-        "Validating", "select", ", objectSelector: {matchLabels: {check: 'yes'}}, sideEffects: None");
+        "Validating",
+        "select",
+        ", objectSelector: {matchLabels: {check: 'yes'}}, sideEffects: None");
     assertThat(configMap("one", "{}").status()).isEqualTo(201);
     String labelled =
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: two, labels: {check: 'yes'}}}";
@@ -376,7 +375,9 @@ class WebhooksTest {
             + " {containers: [{name: c, image: i}]}}}}");
     hooks.admission(
         "/scale",
-        _ -> WebhookServer.patched("[{\"op\":\"replace\",\"path\":\"/spec/replicas\",\"value\":5}]"));
+        _ ->
+            WebhookServer.patched(
+                "[{\"op\":\"replace\",\"path\":\"/spec/replicas\",\"value\":5}]"));
     active(
         "Mutating",
         "scale",
@@ -396,8 +397,8 @@ class WebhooksTest {
     assertThat(request.text("object", "kind")).isEqualTo("Scale");
     assertThat(request.object("object").integer("spec", "replicas")).isEqualTo(3);
     server.create(
-        "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: default}, spec: {nodeName: node,"
-            + " containers: [{name: c, image: i}]}}");
+        "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: default}, spec: {nodeName:"
+            + " node, containers: [{name: c, image: i}]}}");
     hooks.admission("/attach", _ -> JsonObject.of("allowed", false));
     active(
         "Validating",
@@ -407,7 +408,8 @@ class WebhooksTest {
     Reply attached =
         server.send("POST", "/api/v1/namespaces/default/pods/p/attach?stdout=true", "");
     assertThat(attached.json().text("message"))
-        .isEqualTo("admission webhook \"attach.example.com\" denied the request without explanation");
+        .isEqualTo(
+            "admission webhook \"attach.example.com\" denied the request without explanation");
     assertThat(hooks.asked("/attach").getFirst().text("request", "object", "kind"))
         .isEqualTo("PodAttachOptions");
   }
@@ -422,7 +424,9 @@ class WebhooksTest {
             + " namespaceSelector: {}");
     assertThat(configMap("x", "{}").status()).isEqualTo(400);
     assertThat(
-            server.send("DELETE", REGISTRATION + "validatingwebhookconfigurations/all", "").status())
+            server
+                .send("DELETE", REGISTRATION + "validatingwebhookconfigurations/all", "")
+                .status())
         .isEqualTo(200);
     Awaitility.await().until(() -> configMap("x", "{}").status() == 201);
   }

@@ -114,8 +114,7 @@ public final class HttpsPost implements AutoCloseable {
   private static String reason(Target target, Throwable cause) {
     String dialled = target.address() + ":" + target.addressPort();
     return switch (cause) {
-      case UnknownHostException _ ->
-          "dial tcp: lookup " + target.address() + ": no such host";
+      case UnknownHostException _ -> "dial tcp: lookup " + target.address() + ": no such host";
       case ConnectException _ -> "dial tcp " + dialled + ": connect: connection refused";
       case SocketTimeoutException _ -> "dial tcp " + dialled + ": i/o timeout";
       case SSLHandshakeException e when caused(e, CertificateException.class) != null ->
@@ -175,7 +174,10 @@ public final class HttpsPost implements AutoCloseable {
       plain.connect(new InetSocketAddress(target.address(), target.addressPort()));
       SSLSocket tls =
           (SSLSocket)
-              target.tls().getSocketFactory().createSocket(plain, target.name(), target.port(), true);
+              target
+                  .tls()
+                  .getSocketFactory()
+                  .createSocket(plain, target.name(), target.port(), true);
       SSLParameters parameters = tls.getSSLParameters();
       parameters.setEndpointIdentificationAlgorithm("HTTPS");
       tls.setSSLParameters(parameters);

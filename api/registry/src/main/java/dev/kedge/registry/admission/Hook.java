@@ -85,8 +85,7 @@ record Hook(
       WebhookCalls calls, Review review, Version version, KubeObject shown, KubeObject old)
       throws FailedException {
     if (review.dryRun() && sideEffects) {
-      throw ApiException.badRequest(
-          "admission webhook \"" + name + "\" does not support dry run");
+      throw ApiException.badRequest("admission webhook \"" + name + "\" does not support dry run");
     }
     if (reviewVersion.isEmpty()) {
       throw new FailedException(
@@ -166,8 +165,7 @@ record Hook(
     }
     boolean strict = reviewVersion.equals("v1");
     if (strict && !response.text("uid").equals(uid)) {
-      throw invalid(
-          "expected response.uid=\"" + uid + "\", got \"" + response.text("uid") + "\"");
+      throw invalid("expected response.uid=\"" + uid + "\", got \"" + response.text("uid") + "\"");
     }
     if (strict
         && !(answer.text("apiVersion").equals(expected)

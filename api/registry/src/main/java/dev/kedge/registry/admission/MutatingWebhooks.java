@@ -71,8 +71,7 @@ final class MutatingWebhooks implements AdmissionPlugin {
     Document document = new Document(review, object);
     for (Hook hook : all) {
       Optional<Version> version = hook.target().match(review, document.stored());
-      if (version.isEmpty()
-          || review.round().second() && !notes.again.contains(hook.id())) {
+      if (version.isEmpty() || review.round().second() && !notes.again.contains(hook.id())) {
         continue;
       }
       if (call(hook, review, version.get(), document)) {

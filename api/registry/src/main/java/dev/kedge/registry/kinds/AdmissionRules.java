@@ -51,8 +51,7 @@ final class AdmissionRules {
       checks.required(field, "");
     }
     if (items.size() > 1 && items.contains("*")) {
-      checks.invalid(
-          field, rule.array(name), "if '*' is present, must not specify other " + what);
+      checks.invalid(field, rule.array(name), "if '*' is present, must not specify other " + what);
     }
   }
 
@@ -79,12 +78,10 @@ final class AdmissionRules {
       String resource = each.substring(0, slash);
       String subresource = each.substring(slash + 1);
       if (allSubresources.contains(resource)) {
-        checks.invalid(
-            at, each, "if '" + resource + "/*' is present, must not specify " + each);
+        checks.invalid(at, each, "if '" + resource + "/*' is present, must not specify " + each);
       }
       if (allResources.contains(subresource)) {
-        checks.invalid(
-            at, each, "if '*/" + subresource + "' is present, must not specify " + each);
+        checks.invalid(at, each, "if '*/" + subresource + "' is present, must not specify " + each);
       }
       if (subresource.equals("*")) {
         allSubresources.add(resource);
@@ -95,9 +92,7 @@ final class AdmissionRules {
     }
     if (resources.size() > 1 && resources.contains("*/*")) {
       checks.invalid(
-          field,
-          rule.array("resources"),
-          "if '*/*' is present, must not specify other resources");
+          field, rule.array("resources"), "if '*/*' is present, must not specify other resources");
     }
     if (resources.contains("*") && withoutSubresource) {
       checks.invalid(

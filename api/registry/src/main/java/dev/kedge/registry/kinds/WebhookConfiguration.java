@@ -43,10 +43,8 @@ final class WebhookConfiguration implements Strategy {
     for (int i = 0; i < rules.size(); i++) {
       AdmissionRules.rule(field + ".rules[" + i + "]", rules.get(i), checks);
     }
-    checks.oneOfOrNone(
-        field + ".failurePolicy", webhook.text("failurePolicy"), "Fail", "Ignore");
-    checks.oneOfOrNone(
-        field + ".matchPolicy", webhook.text("matchPolicy"), "Equivalent", "Exact");
+    checks.oneOfOrNone(field + ".failurePolicy", webhook.text("failurePolicy"), "Fail", "Ignore");
+    checks.oneOfOrNone(field + ".matchPolicy", webhook.text("matchPolicy"), "Equivalent", "Exact");
     String sideEffects = webhook.text("sideEffects");
     if (sideEffects.isEmpty()) {
       checks.required(field + ".sideEffects", "must specify one of None, NoneOnDryRun");
@@ -55,18 +53,13 @@ final class WebhookConfiguration implements Strategy {
     long timeout = webhook.integerOr(10, "timeoutSeconds");
     if (timeout < 1 || timeout > 30) {
       checks.invalid(
-          field + ".timeoutSeconds",
-          timeout,
-          "the timeout value must be between 1 and 30 seconds");
+          field + ".timeoutSeconds", timeout, "the timeout value must be between 1 and 30 seconds");
     }
     checks.selector(field + ".namespaceSelector", webhook.object("namespaceSelector"));
     checks.selector(field + ".objectSelector", webhook.object("objectSelector"));
     if (mutating) {
       checks.oneOfOrNone(
-          field + ".reinvocationPolicy",
-          webhook.text("reinvocationPolicy"),
-          "IfNeeded",
-          "Never");
+          field + ".reinvocationPolicy", webhook.text("reinvocationPolicy"), "IfNeeded", "Never");
     }
     WebhookClientConfig.faults(field + ".clientConfig", webhook.object("clientConfig"))
         .forEach(checks::add);
