@@ -109,7 +109,12 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
   public Map<ResourceGroup, Long> counts() {
     Map<ResourceGroup, Long> counts = new LinkedHashMap<>();
     for (StoredKind kind : catalogs.current().kinds()) {
-      counts.put(new ResourceGroup(kind.type().group(), kind.type().plural()), kind.count());
+      ResourceType type = kind.type();
+      // Kinds that are only questions are never stored.
+      if (catalogs.current().served(type).stream()
+          .anyMatch(served -> served.info().verbs().contains("list"))) {
+        counts.put(new ResourceGroup(type.group(), type.plural()), kind.count());
+      }
     }
     return counts;
   }

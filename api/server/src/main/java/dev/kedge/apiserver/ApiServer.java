@@ -2,6 +2,7 @@ package dev.kedge.apiserver;
 
 import dev.kedge.http.Exchange;
 import dev.kedge.http.Handler;
+import dev.kedge.http.TlsIdentity;
 import dev.kedge.identity.Authenticator;
 import dev.kedge.identity.Authorizer;
 import dev.kedge.identity.ServiceAccountTokens;
@@ -11,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * The Kubernetes API as one HTTP handler: a request passes the list of stages below from top to
@@ -19,8 +21,9 @@ import java.util.Optional;
  * <p>CORS has no stage because no origin is ever allowed, as is upstream's default; audit has none
  * because no policy can be configured yet, and the command line refuses the flags that would.
  */
-public final class ApiServer implements Handler {
+public final class ApiServer implements Handler, AutoCloseable {
   private final Stage.Next first;
+  private final Aggregator aggregator;
 
   /**
    * What a server is made of.
@@ -29,6 +32,7 @@ public final class ApiServer implements Handler {
    * @param tokens for the OpenID documents
    * @param nodes the way to node agents
    * @param services the way to Services, for the proxy
+   * @param proxyIdentity what this server shows to the servers of aggregated APIs
    * @param health what {@code /livez}, {@code /readyz} and {@code /healthz} look at
    * @param openApi the documents under {@code /openapi}
    * @param metrics what else is told at {@code /metrics}
@@ -42,6 +46,7 @@ public final class ApiServer implements Handler {
       Optional<ServiceAccountTokens> tokens,
       NodeAccess nodes,
       ServiceAccess services,
+      Supplier<TlsIdentity> proxyIdentity,
       HealthChecks health,
       OpenApiDocuments openApi,
       List<MetricSource> metrics,
@@ -87,6 +92,8 @@ public final class ApiServer implements Handler {
     List<MetricSource> sources = new ArrayList<>(parts.metrics());
     sources.add(parts.health());
     sources.add(out -> storedObjects(parts.registry(), out));
+    aggregator = new Aggregator(parts.registry(), parts.services(), parts.proxyIdentity());
+    sources.add(aggregator::write);
     sources.add(new ProcessMetrics());
     Metrics metrics = new Metrics(sources);
     List<Stage> stages =
@@ -98,13 +105,26 @@ public final class ApiServer implements Handler {
             new ImpersonationStage(parts.authorizer()),
             new LimitStage(parts.settings(), metrics),
             new AuthorizationStage(parts.authorizer()),
-            new RoutingStage(parts, metrics));
+            new RoutingStage(parts, aggregator, metrics));
     Stage.Next next = Answers::noSuchPath;
     for (Stage stage : stages.reversed()) {
       Stage.Next rest = next;
       next = call -> stage.handle(call, rest);
     }
     first = next;
+  }
+
+  /**
+   * Begins to keep APIServices: those of what is served here, and the servers behind the others.
+   */
+  public void start() {
+    aggregator.start();
+  }
+
+  /** Ends what {@link #start} began. */
+  @Override
+  public void close() {
+    aggregator.close();
   }
 
   private static void storedObjects(Registry registry, Exposition out) {

@@ -2,6 +2,9 @@ package dev.kedge.apiserver;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import dev.kedge.apiserver.Aggregator.Remotes;
+import dev.kedge.apiserver.ApiGroups.GroupVersion;
+import dev.kedge.apiserver.ApiGroups.Priority;
 import dev.kedge.http.Headers;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
@@ -15,6 +18,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,41 +35,129 @@ final class Discovery {
       "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
   private final Supplier<Catalog> catalogs;
+  private final Supplier<Remotes> remotes;
   private final String address;
   private volatile Documents documents;
 
   private record Documents(
       Catalog catalog,
+      Remotes remotes,
       // Group to versions, both in the order of discovery; the core group has the empty name.
-      Map<String, Map<String, List<ResourceInfo>>> groups,
+      Map<String, Map<String, Version>> groups,
       Map<String, byte[]> aggregated,
       Map<String, String> tags) {}
 
-  Discovery(Supplier<Catalog> catalogs, String address) {
+  /** One version of a group: what is served here, or what another server serves. */
+  private sealed interface Version {
+    Priority priority();
+
+    /** Its entry in the aggregated document. */
+    JsonObject aggregated(String version);
+
+    record Local(List<ResourceInfo> resources, Priority priority) implements Version {
+      @Override
+      public JsonObject aggregated(String version) {
+        return entry(
+            version, resources.stream().map(Discovery::aggregatedResource).toList(), "Current");
+      }
+    }
+
+    record Remote(RemoteApi api) implements Version {
+      @Override
+      public Priority priority() {
+        return api.priority();
+      }
+
+      @Override
+      public JsonObject aggregated(String version) {
+        return entry(
+            version,
+            remoteResources(api.version(), api.served().resources()),
+            api.available() ? "Current" : "Stale");
+      }
+    }
+
+    private static JsonObject entry(String version, List<JsonObject> resources, String freshness) {
+      return JsonObject.of("version", version, "resources", resources, "freshness", freshness);
+    }
+  }
+
+  Discovery(Supplier<Catalog> catalogs, Supplier<Remotes> remotes, String address) {
     this.catalogs = catalogs;
+    this.remotes = remotes;
     this.address = address;
-    this.documents = make(catalogs.get());
+    this.documents = make(catalogs.get(), remotes.get());
   }
 
   private Documents current() {
     Catalog catalog = catalogs.get();
+    Remotes others = remotes.get();
     Documents known = documents;
-    if (known.catalog().version() != catalog.version()) {
-      known = make(catalog);
+    if (known.catalog().version() != catalog.version()
+        || known.remotes().version() != others.version()) {
+      known = make(catalog, others);
       documents = known;
     }
     return known;
   }
 
-  private static Documents make(Catalog catalog) {
-    Map<String, Map<String, List<ResourceInfo>>> groups = new LinkedHashMap<>();
+  /** Groups in their order, and the versions of each. */
+  private static Map<String, Map<String, Version>> groups(Catalog catalog, Remotes remotes) {
+    Map<GroupVersion, List<ResourceInfo>> local = new LinkedHashMap<>();
     for (ResourceInfo info : catalog.all()) {
-      groups
-          .computeIfAbsent(info.type().group(), _ -> new LinkedHashMap<>())
-          .computeIfAbsent(info.type().version(), _ -> new ArrayList<>())
+      local
+          .computeIfAbsent(
+              new GroupVersion(info.type().group(), info.type().version()), _ -> new ArrayList<>())
           .add(info);
     }
-    groups.values().forEach(versions -> versions.values().forEach(list -> list.sort(BY_NAME)));
+    Map<String, Map<String, Version>> groups = new LinkedHashMap<>();
+    local.forEach(
+        (version, resources) -> {
+          resources.sort(BY_NAME);
+          boolean custom = resources.stream().allMatch(ResourceInfo::custom);
+          groups
+              .computeIfAbsent(version.group(), _ -> new LinkedHashMap<>())
+              .put(
+                  version.version(),
+                  new Version.Local(resources, ApiGroups.priority(version, custom)));
+        });
+    if (remotes.all().isEmpty()) {
+      return groups;
+    }
+    remotes
+        .all()
+        .forEach(
+            (version, api) ->
+                groups
+                    .computeIfAbsent(version.group(), _ -> new LinkedHashMap<>())
+                    .put(version.version(), new Version.Remote(api)));
+    Map<String, Map<String, Version>> sorted = new LinkedHashMap<>();
+    groups.entrySet().stream()
+        .sorted(
+            Comparator.comparing(
+                    (Map.Entry<String, Map<String, Version>> group) ->
+                        -group.getValue().values().stream()
+                            .mapToInt(version -> version.priority().group())
+                            .max()
+                            .orElse(0))
+                .thenComparing(Map.Entry::getKey))
+        .forEach(group -> sorted.put(group.getKey(), sorted(group.getValue())));
+    return sorted;
+  }
+
+  private static Map<String, Version> sorted(Map<String, Version> versions) {
+    Map<String, Version> sorted = new LinkedHashMap<>();
+    versions.entrySet().stream()
+        .sorted(
+            Comparator.comparing(
+                    (Map.Entry<String, Version> each) -> -each.getValue().priority().version())
+                .thenComparing(Map.Entry::getKey, ApiGroups.VERSION_ORDER))
+        .forEach(each -> sorted.put(each.getKey(), each.getValue()));
+    return sorted;
+  }
+
+  private static Documents make(Catalog catalog, Remotes remotes) {
+    Map<String, Map<String, Version>> groups = groups(catalog, remotes);
     Map<String, byte[]> aggregated = new LinkedHashMap<>();
     Map<String, String> tags = new LinkedHashMap<>();
     for (String root : List.of("/api", "/apis")) {
@@ -91,11 +183,11 @@ final class Discovery {
       aggregated.put(root, bytes);
       tags.put(root, tag(bytes));
     }
-    return new Documents(catalog, groups, aggregated, tags);
+    return new Documents(catalog, remotes, groups, aggregated, tags);
   }
 
-  private static final java.util.Comparator<ResourceInfo> BY_NAME =
-      java.util.Comparator.comparing(info -> info.type().plural());
+  private static final Comparator<ResourceInfo> BY_NAME =
+      Comparator.comparing(info -> info.type().plural());
 
   /** Answers {@code /api} and {@code /apis}. */
   void root(Call call, String root) throws IOException {
@@ -159,7 +251,7 @@ final class Discovery {
 
   /** Answers {@code /apis/GROUP}; false if there is no such group. */
   boolean group(Call call, String group) throws IOException {
-    Map<String, List<ResourceInfo>> versions = current().groups().get(group);
+    Map<String, Version> versions = current().groups().get(group);
     if (versions == null || group.isEmpty()) {
       return false;
     }
@@ -172,13 +264,12 @@ final class Discovery {
   /** Answers {@code /api/v1} and {@code /apis/GROUP/VERSION}; false if there is no such version. */
   boolean version(Call call, String group, String version) throws IOException {
     Documents known = current();
-    List<ResourceInfo> resources =
-        known.groups().getOrDefault(group, Map.of()).getOrDefault(version, List.of());
-    if (resources.isEmpty()) {
-      return false;
+    if (known.groups().getOrDefault(group, Map.of()).get(version)
+        instanceof Version.Local(List<ResourceInfo> resources, _)) {
+      Answers.document(call, 200, resourceList(known.catalog(), group, version, resources));
+      return true;
     }
-    Answers.document(call, 200, resourceList(known.catalog(), group, version, resources));
-    return true;
+    return false;
   }
 
   private static JsonObject resourceList(
@@ -228,21 +319,58 @@ final class Discovery {
         .build();
   }
 
-  private static JsonObject aggregatedGroup(
-      String group, Map<String, List<ResourceInfo>> versions) {
+  private static JsonObject aggregatedGroup(String group, Map<String, Version> versions) {
     List<JsonObject> all = new ArrayList<>();
-    versions.forEach(
-        (version, resources) ->
-            all.add(
-                JsonObject.of(
-                    "version",
-                    version,
-                    "resources",
-                    resources.stream().map(Discovery::aggregatedResource).toList(),
-                    "freshness",
-                    "Current")));
+    versions.forEach((version, one) -> all.add(one.aggregated(version)));
     return JsonObject.of(
         "metadata", JsonObject.builder().putNonEmpty("name", group).build(), "versions", all);
+  }
+
+  /** The resources of another server's list (an APIResourceList) in the aggregated form. */
+  private static List<JsonObject> remoteResources(GroupVersion version, JsonObject list) {
+    Map<String, List<JsonObject>> subresources = new LinkedHashMap<>();
+    List<JsonObject> resources = new ArrayList<>();
+    for (JsonObject resource : list.objects("resources")) {
+      String name = resource.text("name");
+      int slash = name.indexOf('/');
+      if (slash < 0) {
+        resources.add(resource);
+      } else {
+        subresources
+            .computeIfAbsent(name.substring(0, slash), _ -> new ArrayList<>())
+            .add(
+                JsonObject.of(
+                    "subresource",
+                    name.substring(slash + 1),
+                    "responseKind",
+                    kind(version, resource),
+                    "verbs",
+                    resource.strings("verbs")));
+      }
+    }
+    return resources.stream()
+        .map(
+            resource ->
+                JsonObject.builder()
+                    .put("resource", resource.text("name"))
+                    .put("responseKind", kind(version, resource))
+                    .put("scope", resource.flag("namespaced") ? "Namespaced" : "Cluster")
+                    .put("singularResource", resource.text("singularName"))
+                    .put("verbs", resource.strings("verbs"))
+                    .putNonEmpty("shortNames", resource.strings("shortNames"))
+                    .putNonEmpty("categories", resource.strings("categories"))
+                    .putNonEmpty(
+                        "subresources", subresources.getOrDefault(resource.text("name"), List.of()))
+                    .build())
+        .toList();
+  }
+
+  private static JsonObject kind(GroupVersion version, JsonObject resource) {
+    boolean own = resource.text("version").isEmpty();
+    return JsonObject.of(
+        "group", own ? version.group() : resource.text("group"),
+        "version", own ? version.version() : resource.text("version"),
+        "kind", resource.text("kind"));
   }
 
   private static JsonObject aggregatedResource(ResourceInfo info) {
@@ -271,9 +399,7 @@ final class Discovery {
   }
 
   private static List<Subresource> sorted(ResourceInfo info) {
-    return info.subresources().stream()
-        .sorted(java.util.Comparator.comparing(Subresource::name))
-        .toList();
+    return info.subresources().stream().sorted(Comparator.comparing(Subresource::name)).toList();
   }
 
   private static JsonObject kind(ResourceType type) {

@@ -1,5 +1,6 @@
 package dev.kedge.apiserver;
 
+import dev.kedge.http.ClientTls;
 import dev.kedge.http.Exchange;
 import dev.kedge.http.Handler;
 import dev.kedge.http.Headers;
@@ -23,16 +24,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.URI;
-import java.security.GeneralSecurityException;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.TrustManager;
-import javax.net.ssl.X509TrustManager;
 
 /**
  * Subresources that are answered elsewhere: logs, exec, attach and port-forward by the agent of the
@@ -49,7 +46,10 @@ final class NodeHandler {
   private final Authorizer authorizer;
   private final NodeAccess nodes;
   private final ServiceAccess services;
-  private final ReverseProxy proxy = new ReverseProxy(Optional.of(unverified()));
+
+  /** Pods have certificates of their own making; upstream's proxy does not verify them either. */
+  private final ReverseProxy proxy =
+      new ReverseProxy(Optional.of(ClientTls.trustingAnyone(Optional.empty())));
 
   NodeHandler(Registry registry, Authorizer authorizer, NodeAccess nodes, ServiceAccess services) {
     this.registry = registry;
@@ -399,16 +399,7 @@ final class NodeHandler {
                 + endpoint.getRawAuthority()
                 + rest
                 + (query.isEmpty() ? "" : "?" + query));
-    // The user's credentials are for this server, never for what is behind the proxy.
-    Headers headers =
-        new Headers(
-            call.headers().all().stream()
-                .filter(header -> !header.name().equalsIgnoreCase("Authorization"))
-                .filter(
-                    header ->
-                        !header.name().regionMatches(true, 0, "Impersonate-", 0, 12)
-                            && !header.name().regionMatches(true, 0, "X-Remote-", 0, 9))
-                .toList());
+    Headers headers = withoutCredentials(call.headers());
     headers = headers.and("X-Forwarded-Uri", call.path());
     try {
       proxy.forward(call, url, headers.without("Host").and("Host", endpoint.getRawAuthority()));
@@ -421,6 +412,18 @@ final class NodeHandler {
               Status.Details.NONE),
           e);
     }
+  }
+
+  /** The user's credentials are for this server, never for what is behind a proxy. */
+  static Headers withoutCredentials(Headers headers) {
+    return new Headers(
+        headers.all().stream()
+            .filter(header -> !header.name().equalsIgnoreCase("Authorization"))
+            .filter(
+                header ->
+                    !header.name().regionMatches(true, 0, "Impersonate-", 0, 12)
+                        && !header.name().regionMatches(true, 0, "X-Remote-", 0, 9))
+            .toList());
   }
 
   /** What follows {@code /proxy} in the path as it was sent. */
@@ -453,37 +456,6 @@ final class NodeHandler {
         }
         default -> throw ApiException.badRequest("invalid proxy target \"" + text + "\"");
       };
-    }
-  }
-
-  /** Pods have certificates of their own making; upstream's proxy does not verify them either. */
-  private static SSLContext unverified() {
-    try {
-      SSLContext context = SSLContext.getInstance("TLS");
-      context.init(
-          null,
-          new TrustManager[] {
-            new X509TrustManager() {
-              @Override
-              public void checkClientTrusted(X509Certificate[] chain, String type) {
-                throw new UnsupportedOperationException("not a server");
-              }
-
-              @Override
-              public void checkServerTrusted(X509Certificate[] chain, String type) {
-                // See above.
-              }
-
-              @Override
-              public X509Certificate[] getAcceptedIssuers() {
-                return new X509Certificate[0];
-              }
-            }
-          },
-          null);
-      return context;
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("this Java runtime has no TLS", e);
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.kedge.apiserver;
 
+import dev.kedge.apiserver.Aggregator.Remotes;
 import dev.kedge.http.Headers;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
@@ -21,17 +22,20 @@ final class OpenApiHandler {
       "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
   private final Supplier<Catalog> catalogs;
+  private final Supplier<Remotes> remotes;
   private final OpenApiDocuments documents;
   private final String program;
   private volatile Made made;
 
   private static final class Made {
     final Catalog catalog;
+    final Remotes remotes;
     final Map<String, Supplier<JsonObject>> v3;
     final Map<String, Document> ready = new ConcurrentHashMap<>();
 
-    Made(Catalog catalog, Map<String, Supplier<JsonObject>> v3) {
+    Made(Catalog catalog, Remotes remotes, Map<String, Supplier<JsonObject>> v3) {
       this.catalog = catalog;
+      this.remotes = remotes;
       this.v3 = v3;
     }
   }
@@ -43,19 +47,26 @@ final class OpenApiHandler {
    *
    * @param program names the program's version: documents of built-in kinds change with it alone
    */
-  OpenApiHandler(Supplier<Catalog> catalogs, OpenApiDocuments documents, String program) {
+  OpenApiHandler(
+      Supplier<Catalog> catalogs,
+      Supplier<Remotes> remotes,
+      OpenApiDocuments documents,
+      String program) {
     this.catalogs = catalogs;
+    this.remotes = remotes;
     this.documents = documents;
     this.program = program;
     Catalog catalog = catalogs.get();
-    this.made = new Made(catalog, documents.v3(catalog));
+    this.made = new Made(catalog, remotes.get(), documents.v3(catalog));
   }
 
   private Made current() {
     Catalog catalog = catalogs.get();
+    Remotes others = remotes.get();
     Made known = made;
-    if (known.catalog.version() != catalog.version()) {
-      known = new Made(catalog, documents.v3(catalog));
+    if (known.catalog.version() != catalog.version()
+        || known.remotes.version() != others.version()) {
+      known = new Made(catalog, others, documents.v3(catalog));
       made = known;
     }
     return known;
@@ -94,7 +105,8 @@ final class OpenApiHandler {
     }
     Made known = current();
     Document document =
-        known.ready.computeIfAbsent("v2", _ -> document(documents.v2(known.catalog)));
+        known.ready.computeIfAbsent(
+            "v2", _ -> document(RemoteOpenApi.merged(documents.v2(known.catalog), known.remotes)));
     respond(call, document, Headers.of("Content-Type", MediaType.JSON, "Vary", "Accept"));
   }
 
@@ -110,6 +122,18 @@ final class OpenApiHandler {
                     JsonObject.of(
                         "serverRelativeURL",
                         "/openapi/v3/" + path + "?hash=" + hash(known, path))));
+    known
+        .remotes
+        .all()
+        .values()
+        .forEach(
+            api -> {
+              if (!api.served().v3Path().isEmpty()) {
+                paths.put(
+                    api.version().path().substring(1),
+                    JsonObject.of("serverRelativeURL", api.served().v3Path()));
+              }
+            });
     Answers.bytes(
         call,
         200,
@@ -119,6 +143,12 @@ final class OpenApiHandler {
 
   private void v3(Call call, Stage.Next next, String path) throws Exception {
     Made known = current();
+    for (RemoteApi api : known.remotes.all().values()) {
+      if (("/" + path).equals(api.version().path())) {
+        api.forward(call);
+        return;
+      }
+    }
     if (!known.v3.containsKey(path)) {
       next.handle(call);
       return;

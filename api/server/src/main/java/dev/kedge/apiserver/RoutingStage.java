@@ -1,5 +1,7 @@
 package dev.kedge.apiserver;
 
+import dev.kedge.apiserver.Aggregator.Remotes;
+import dev.kedge.apiserver.ApiGroups.GroupVersion;
 import dev.kedge.apiserver.ApiServer.Parts;
 import dev.kedge.builtin.BuiltinSchemas;
 import dev.kedge.http.Headers;
@@ -27,12 +29,15 @@ final class RoutingStage implements Stage {
   private final ResourceHandler resources;
   private final NodeHandler nodes;
   private final OpenApiHandler openApi;
+  private final Aggregator aggregator;
 
-  RoutingStage(Parts parts, Metrics metrics) {
+  RoutingStage(Parts parts, Aggregator aggregator, Metrics metrics) {
+    this.aggregator = aggregator;
     this.parts = parts;
     this.registry = parts.registry();
     this.metrics = metrics;
-    this.discovery = new Discovery(registry::catalog, parts.settings().address());
+    this.discovery =
+        new Discovery(registry::catalog, aggregator::remotes, parts.settings().address());
     ProtobufForms protobuf = new ProtobufForms(this::schema);
     Renderer renderer = new Renderer(new PrinterTables(), protobuf);
     this.resources =
@@ -43,7 +48,8 @@ final class RoutingStage implements Stage {
             new Watches(registry, renderer, metrics, parts.settings().minWatch()));
     this.nodes = new NodeHandler(registry, parts.authorizer(), parts.nodes(), parts.services());
     this.openApi =
-        new OpenApiHandler(registry::catalog, parts.openApi(), parts.settings().version());
+        new OpenApiHandler(
+            registry::catalog, aggregator::remotes, parts.openApi(), parts.settings().version());
   }
 
   private Optional<Schema> schema(GroupVersionKind kind) {
@@ -62,6 +68,11 @@ final class RoutingStage implements Stage {
   @Override
   public void handle(Call call, Next next) throws Exception {
     RequestInfo info = call.info();
+    Optional<RemoteApi> remote = remote(info);
+    if (remote.isPresent()) {
+      remote.get().forward(call);
+      return;
+    }
     if (info.resourceRequest()) {
       Optional<ResourceInfo> resource =
           registry.catalog().find(info.group(), info.version(), info.resource());
@@ -100,6 +111,21 @@ final class RoutingStage implements Stage {
       case ".well-known", "openid" -> openId(call, next, info.path());
       default -> next.handle(call);
     }
+  }
+
+  /** The server that a path belongs to, where that is another one. */
+  private Optional<RemoteApi> remote(RequestInfo info) {
+    Remotes remotes = aggregator.remotes();
+    if (remotes.all().isEmpty()) {
+      return Optional.empty();
+    }
+    if (info.resourceRequest()) {
+      return remotes.find(info.group(), info.version());
+    }
+    List<String> path = segments(info.path());
+    return path.size() >= 3 && path.getFirst().equals("apis")
+        ? remotes.find(path.get(1), path.get(2))
+        : Optional.empty();
   }
 
   private void api(Call call, Next next, List<String> path) throws Exception {
@@ -253,6 +279,10 @@ final class RoutingStage implements Stage {
     if (parts.tokens().isPresent()) {
       all.add("/.well-known/openid-configuration");
       all.add("/openid/v1/jwks");
+    }
+    for (GroupVersion version : aggregator.remotes().all().keySet()) {
+      all.add("/apis/" + version.group());
+      all.add(version.path());
     }
     openApi.paths().forEach(path -> all.add("/openapi/v3/" + path));
     return new ArrayList<>(all);

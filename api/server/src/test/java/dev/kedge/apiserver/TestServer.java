@@ -70,6 +70,10 @@ final class TestServer implements AutoCloseable {
 
   final Path directory;
   final Map<String, Handler> kubelets = new ConcurrentHashMap<>();
+
+  /** Where Services lead, by {@code namespace/name:port}. */
+  final Map<String, URI> services = new ConcurrentHashMap<>();
+
   final ObjectRegistry registry;
   final ServiceAccountTokens tokens;
   final ClusterCertificates certificates;
@@ -139,6 +143,7 @@ final class TestServer implements AutoCloseable {
             Resources.ROLE_BINDINGS)) {
       feed(rbac, type);
     }
+    Credential proxy = certificates.proxy("client-auth-proxy", "system:auth-proxy");
     api =
         new ApiServer(
             new ApiServer.Parts(
@@ -147,7 +152,9 @@ final class TestServer implements AutoCloseable {
                 authorizer,
                 Optional.of(tokens),
                 node -> Optional.ofNullable(kubelets.get(node)),
-                ServiceAccess.NONE,
+                (namespace, service, port) ->
+                    Optional.ofNullable(services.get(namespace + "/" + service + ":" + port)),
+                () -> new TlsIdentity(proxy.chain(), proxy.key()),
                 HealthChecks.PING,
                 OpenApiDocuments.rendered(),
                 List.of(),
@@ -342,6 +349,7 @@ final class TestServer implements AutoCloseable {
   public void close() throws Exception {
     closed = true;
     http.close();
+    api.close();
     for (Thread thread : threads) {
       thread.join();
     }

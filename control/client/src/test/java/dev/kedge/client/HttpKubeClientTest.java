@@ -92,6 +92,9 @@ class HttpKubeClientTest {
                 Optional.empty(),
                 _ -> Optional.empty(),
                 ServiceAccess.NONE,
+                () -> {
+                  throw new IllegalStateException("no aggregated APIs here");
+                },
                 HealthChecks.PING,
                 OpenApiDocuments.rendered(),
                 List.of(),

@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.net.Socket;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
+import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import javax.net.ssl.KeyManager;
@@ -28,22 +30,49 @@ public final class ClientTls {
   public static SSLContext trusting(
       List<X509Certificate> authorities, Optional<TlsIdentity> identity) {
     try {
-      TrustManager[] trust = null;
-      if (!authorities.isEmpty()) {
-        KeyStore store = emptyStore();
-        for (int i = 0; i < authorities.size(); i++) {
-          store.setCertificateEntry("authority-" + i, authorities.get(i));
-        }
-        TrustManagerFactory factory = TrustManagerFactory.getInstance("PKIX");
-        factory.init(store);
-        trust = factory.getTrustManagers();
-      }
+      TrustManager[] trust = authorities.isEmpty() ? null : trust(authorities);
       SSLContext context = SSLContext.getInstance("TLS");
       context.init(keys(identity), trust, null);
       return context;
     } catch (GeneralSecurityException | IOException e) {
       throw new IllegalArgumentException("cannot use these certificates: " + e.getMessage(), e);
     }
+  }
+
+  /**
+   * Trusts the servers of some authorities that are certified for one name, whatever address they
+   * are reached at.
+   *
+   * @param authorities empty: those that the Java runtime trusts
+   * @param serverName DNS name that the certificate must be for
+   */
+  public static SSLContext trusting(
+      List<X509Certificate> authorities, String serverName, Optional<TlsIdentity> identity) {
+    try {
+      TrustManager[] trust = trust(authorities);
+      SSLContext context = SSLContext.getInstance("TLS");
+      context.init(
+          keys(identity),
+          new TrustManager[] {new Named((X509ExtendedTrustManager) trust[0], serverName)},
+          null);
+      return context;
+    } catch (GeneralSecurityException | IOException e) {
+      throw new IllegalArgumentException("cannot use these certificates: " + e.getMessage(), e);
+    }
+  }
+
+  private static TrustManager[] trust(List<X509Certificate> authorities)
+      throws GeneralSecurityException, IOException {
+    TrustManagerFactory factory = TrustManagerFactory.getInstance("PKIX");
+    KeyStore store = null;
+    if (!authorities.isEmpty()) {
+      store = emptyStore();
+      for (int i = 0; i < authorities.size(); i++) {
+        store.setCertificateEntry("authority-" + i, authorities.get(i));
+      }
+    }
+    factory.init(store);
+    return factory.getTrustManagers();
   }
 
   /** Trusts every server: {@code --insecure-skip-tls-verify}, and backends that nobody verifies. */
@@ -113,6 +142,72 @@ public final class ClientTls {
     @Override
     public void checkServerTrusted(X509Certificate[] chain, String type, SSLEngine engine) {
       // As asked.
+    }
+  }
+
+  /** Checks the chain as usual, and the name itself: the connection goes to an address. */
+  private static final class Named extends X509ExtendedTrustManager {
+    private static final int DNS_NAME = 2;
+
+    private final X509ExtendedTrustManager chains;
+    private final String name;
+
+    Named(X509ExtendedTrustManager chains, String name) {
+      this.chains = chains;
+      this.name = name;
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String type)
+        throws CertificateException {
+      chains.checkServerTrusted(chain, type);
+      Collection<List<?>> names = chain[0].getSubjectAlternativeNames();
+      for (List<?> each : names == null ? List.<List<?>>of() : names) {
+        if (Integer.valueOf(DNS_NAME).equals(each.get(0)) && matches(String.valueOf(each.get(1)))) {
+          return;
+        }
+      }
+      throw new CertificateException("the certificate is not for " + name);
+    }
+
+    /** A star stands for the whole first label (RFC 9525, 6.3). */
+    private boolean matches(String pattern) {
+      return pattern.equalsIgnoreCase(name)
+          || pattern.startsWith("*.")
+              && name.indexOf('.') > 0
+              && pattern.substring(1).equalsIgnoreCase(name.substring(name.indexOf('.')));
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String type, Socket socket)
+        throws CertificateException {
+      checkServerTrusted(chain, type);
+    }
+
+    @Override
+    public void checkServerTrusted(X509Certificate[] chain, String type, SSLEngine engine)
+        throws CertificateException {
+      checkServerTrusted(chain, type);
+    }
+
+    @Override
+    public X509Certificate[] getAcceptedIssuers() {
+      return chains.getAcceptedIssuers();
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String type) {
+      throw new UnsupportedOperationException("for clients only");
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String type, Socket socket) {
+      throw new UnsupportedOperationException("for clients only");
+    }
+
+    @Override
+    public void checkClientTrusted(X509Certificate[] chain, String type, SSLEngine engine) {
+      throw new UnsupportedOperationException("for clients only");
     }
   }
 }

@@ -127,6 +127,46 @@ public final class ReverseProxy implements AutoCloseable {
     }
   }
 
+  /** What a server said. */
+  public record Answer(int status, Headers headers, byte[] body) {}
+
+  /**
+   * Asks a server on this process's own behalf and reads the whole answer.
+   *
+   * @param time until all of the answer must be here
+   * @param maxBytes of the body
+   * @throws IOException if it did not answer in time and within bounds
+   */
+  public Answer get(URI target, Headers headers, Duration time, int maxBytes)
+      throws IOException, InterruptedException {
+    HttpRequest.Builder request = HttpRequest.newBuilder(target);
+    headers.all().forEach(header -> request.header(header.name(), header.value()));
+    var pending =
+        client.sendAsync(
+            request.build(), BodyHandlers.limiting(BodyHandlers.ofByteArray(), maxBytes));
+    try {
+      HttpResponse<byte[]> answer = pending.get(time.toMillis(), TimeUnit.MILLISECONDS);
+      return new Answer(answer.statusCode(), headers(answer), answer.body());
+    } catch (java.util.concurrent.TimeoutException e) {
+      throw new IOException("no answer within " + time.toSeconds() + " s", e);
+    } catch (java.util.concurrent.ExecutionException e) {
+      Throwable cause = Objects.requireNonNull(e.getCause());
+      throw cause instanceof IOException io ? io : new IOException(cause.toString(), cause);
+    } finally {
+      pending.cancel(true);
+    }
+  }
+
+  private static Headers headers(HttpResponse<?> answer) {
+    List<Headers.Header> all = new ArrayList<>();
+    answer
+        .headers()
+        .map()
+        .forEach(
+            (name, values) -> values.forEach(value -> all.add(new Headers.Header(name, value))));
+    return new Headers(all);
+  }
+
   private static Set<String> tokens(List<String> lines) {
     return lines.stream()
         .flatMap(line -> Arrays.stream(line.split(",")))
@@ -180,13 +220,7 @@ public final class ReverseProxy implements AutoCloseable {
       throw new TargetException(target.getAuthority() + " did not answer: " + cause, cause);
     }
     try (InputStream body = answer.body()) {
-      List<Headers.Header> all = new ArrayList<>();
-      answer
-          .headers()
-          .map()
-          .forEach(
-              (name, values) -> values.forEach(value -> all.add(new Headers.Header(name, value))));
-      Headers back = endToEnd(new Headers(all));
+      Headers back = endToEnd(headers(answer));
       boolean bodiless =
           exchange.method().equals("HEAD")
               || answer.statusCode() == 204

@@ -14,6 +14,7 @@ import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -37,6 +38,40 @@ final class ControlPlane {
             .map(name -> KubeObject.of(new GroupVersionKind("", "v1", "Namespace"), "", name))
             .toList());
     createMissing(client, roles);
+  }
+
+  /**
+   * Tells the servers of aggregated APIs whose certificates prove a user, and whose a front proxy,
+   * where they look for it.
+   */
+  static void tellAuthorities(KubeClient client, String clients, String proxies) {
+    JsonObject data =
+        JsonObject.of(
+            "client-ca-file",
+            clients,
+            "requestheader-allowed-names",
+            "[\"" + ServingCertificates.PROXY + "\"]",
+            "requestheader-client-ca-file",
+            proxies,
+            "requestheader-extra-headers-prefix",
+            "[\"X-Remote-Extra-\"]",
+            "requestheader-group-headers",
+            "[\"X-Remote-Group\"]",
+            "requestheader-username-headers",
+            "[\"X-Remote-User\"]");
+    KubeObject wanted =
+        KubeObject.of(
+                new GroupVersionKind("", "v1", "ConfigMap"),
+                "kube-system",
+                "extension-apiserver-authentication")
+            .with("data", data);
+    Optional<KubeObject> held =
+        client.find(Resources.CONFIG_MAPS, wanted.namespace(), wanted.name());
+    if (held.isEmpty()) {
+      client.create(Resources.CONFIG_MAPS, wanted);
+    } else if (!held.get().json().object("data").equals(data)) {
+      client.update(Resources.CONFIG_MAPS, held.get().with("data", data));
+    }
   }
 
   /** The Service that names the DNS server of this process, for those who look it up. */

@@ -11,6 +11,7 @@ import dev.kedge.controllers.ControllerContext;
 import dev.kedge.controllers.ControllerSet;
 import dev.kedge.http.HttpServer;
 import dev.kedge.http.HttpServer.Listen;
+import dev.kedge.http.Pem;
 import dev.kedge.http.PortTakenException;
 import dev.kedge.http.Tls;
 import dev.kedge.identity.Authenticator;
@@ -148,7 +149,7 @@ public final class KedgeServer implements AutoCloseable {
         new Authenticator(
             certificates.clientAuthority().chain(),
             certificates.requestHeaderAuthority().chain(),
-            Set.of(),
+            Set.of(ServingCertificates.PROXY),
             List.of(tokens),
             true,
             clock);
@@ -179,6 +180,7 @@ public final class KedgeServer implements AutoCloseable {
                 Optional.of(tokens),
                 nodes,
                 services,
+                serving::proxy,
                 health(store, readiness),
                 OpenApiDocuments.rendered(),
                 List.of(out -> databaseSize(config, out)),
@@ -187,9 +189,10 @@ public final class KedgeServer implements AutoCloseable {
                     KedgeVersion.GIT_VERSION,
                     config.advertiseAddress() + ":" + config.advertisePort())));
     parts.add("API", startup.run("api", () -> listen(config, serving, api)));
-    startup.run("roles", () -> bootstrap(client, rbac, informers));
+    startup.run("roles", () -> bootstrap(client, certificates, rbac, informers));
     serving.writeKubeconfig();
     readiness.ready();
+    parts.add("aggregated APIs", api).start();
 
     SystemTimeline timeline = parts.add("timers", new SystemTimeline());
     renewCertificates(certificates, timeline);
@@ -313,9 +316,14 @@ public final class KedgeServer implements AutoCloseable {
     }
   }
 
-  private static String bootstrap(KubeClient client, RbacAuthorizer rbac, Informers informers)
+  private static String bootstrap(
+      KubeClient client, ClusterCertificates certificates, RbacAuthorizer rbac, Informers informers)
       throws InterruptedException {
     ControlPlane.bootstrap(client);
+    ControlPlane.tellAuthorities(
+        client,
+        Pem.encode(certificates.clientAuthority().chain()),
+        Pem.encode(certificates.requestHeaderAuthority().chain()));
     ControlPlane.follow(rbac, informers);
     return "in place";
   }

@@ -23,8 +23,12 @@ final class ServiceRoutes implements ServiceAccess {
   public Optional<URI> endpoint(String namespace, String service, String port) {
     Informer services = informers.of(Resources.SERVICES);
     Informer slices = informers.of(Resources.ENDPOINT_SLICES);
-    Optional<String> portName =
-        services.get(namespace, service).flatMap(found -> portName(found, port));
+    Optional<KubeObject> known = services.get(namespace, service);
+    if (known.isPresent() && known.get().spec().text("type").equals("ExternalName")) {
+      String host = known.get().spec().text("externalName");
+      return Optional.of(URI.create("http://" + host + (port.isEmpty() ? "" : ":" + port)));
+    }
+    Optional<String> portName = known.flatMap(found -> portName(found, port));
     if (portName.isEmpty()) {
       return Optional.empty();
     }

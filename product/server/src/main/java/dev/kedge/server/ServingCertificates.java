@@ -19,22 +19,35 @@ import java.util.Set;
 
 /** The certificates this server shows, and the kubeconfig of its administrator. */
 final class ServingCertificates {
+  /** The name that the servers of aggregated APIs take user headers from. */
+  static final String PROXY = "system:auth-proxy";
+
   private final ClusterCertificates certificates;
   private final ServerConfig config;
   private final String apiServiceAddress;
   private volatile TlsIdentity api;
+  private volatile TlsIdentity proxy;
 
   ServingCertificates(ClusterCertificates certificates, ServerConfig config) {
     this.certificates = certificates;
     this.config = config;
     this.apiServiceAddress = first(config.serviceCidr());
     this.api = identity(certificates.serving("serving-kube-apiserver", "kube-apiserver", names()));
+    this.proxy = identity(certificates.proxy("client-auth-proxy", PROXY));
     certificates.onRenewal(
         (name, credential) -> {
+          if (name.equals("client-auth-proxy")) {
+            proxy = identity(credential);
+          }
           if (name.equals("serving-kube-apiserver")) {
             api = identity(credential);
           }
         });
+  }
+
+  /** What the API shows to the servers of aggregated APIs now. */
+  TlsIdentity proxy() {
+    return proxy;
   }
 
   /** What the API shows now. */

@@ -37,11 +37,5 @@ final class Unsupported implements AdmissionPlugin {
       throw review.forbidden(
           feature + " is not supported yet, so this object would have no effect");
     }
-    if (review.type().groupResource().equals("apiservices.apiregistration.k8s.io")
-        && !object.spec().object("service").isEmpty()) {
-      throw review.forbidden(
-          "API servers behind a Service (spec.service) are not supported yet, so this group would"
-              + " not be served");
-    }
   }
 }

@@ -9,6 +9,7 @@ import dev.kedge.model.Quantity;
 import dev.kedge.model.Status.Cause;
 import dev.kedge.registry.Strategy;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Set;
 
@@ -371,6 +372,29 @@ final class ClusterKinds {
   }
 
   static final class ApiService implements Strategy {
+    /** What this server serves itself is available from the first moment on. */
+    @Override
+    public KubeObject prepareForCreate(KubeObject service) {
+      KubeObject plain = new KubeObject(service.json().without("status"));
+      return plain.spec().has("service")
+          ? plain
+          : plain.withStatus(
+              JsonObject.of(
+                  "conditions",
+                  List.of(
+                      JsonObject.of(
+                          "type",
+                          "Available",
+                          "status",
+                          "True",
+                          "lastTransitionTime",
+                          plain.metadata().text("creationTimestamp"),
+                          "reason",
+                          "Local",
+                          "message",
+                          "Local APIServices are always available"))));
+    }
+
     @Override
     public List<Cause> validate(KubeObject service) {
       Checks checks = new Checks();
@@ -390,6 +414,42 @@ final class ClusterKinds {
       long version = spec.integer("versionPriority");
       if (version <= 0 || version > 1000) {
         checks.invalid("spec.versionPriority", version, "must be positive and less than 1000");
+      }
+      if (spec.text("group").isEmpty() && !spec.text("version").equals("v1")) {
+        checks.required(
+            "spec.group", "only v1 may have an empty group and it better be legacy kube");
+      }
+      boolean insecure = spec.flag("insecureSkipTLSVerify");
+      boolean bundle = !spec.text("caBundle").isEmpty();
+      if (!spec.has("service")) {
+        if (bundle) {
+          checks.invalid(
+              "spec.caBundle",
+              Base64.getDecoder().decode(spec.text("caBundle")).length + " bytes",
+              "local APIServices may not have a caBundle");
+        }
+        if (insecure) {
+          checks.invalid(
+              "spec.insecureSkipTLSVerify",
+              true,
+              "local APIServices may not have insecureSkipTLSVerify");
+        }
+        return checks.causes();
+      }
+      if (spec.text("service", "namespace").isEmpty()) {
+        checks.required("spec.service.namespace", "");
+      }
+      if (spec.text("service", "name").isEmpty()) {
+        checks.required("spec.service.name", "");
+      }
+      long port = spec.integer("service", "port");
+      if (port < 1 || port > 65535) {
+        checks.invalid(
+            "spec.service.port", port, "port is not valid: must be between 1 and 65535, inclusive");
+      }
+      if (insecure && bundle) {
+        checks.invalid(
+            "spec.insecureSkipTLSVerify", true, "may not be true if caBundle is present");
       }
       return checks.causes();
     }

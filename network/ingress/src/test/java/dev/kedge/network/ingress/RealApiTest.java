@@ -89,6 +89,9 @@ class RealApiTest {
                   Optional.empty(),
                   node -> Optional.empty(),
                   ServiceAccess.NONE,
+                  () -> {
+                    throw new IllegalStateException("no aggregated APIs here");
+                  },
                   HealthChecks.PING,
                   OpenApiDocuments.rendered(),
                   List.of(),
