@@ -407,8 +407,7 @@ final class Aggregator implements AutoCloseable {
     for (KubeObject definition : all(Resources.CUSTOM_RESOURCE_DEFINITIONS)) {
       for (JsonObject version : definition.spec().objects("versions")) {
         if (version.flag("served")) {
-          wanted.put(
-              new GroupVersion(definition.spec().text("group"), version.text("name")), true);
+          wanted.put(new GroupVersion(definition.spec().text("group"), version.text("name")), true);
         }
       }
     }
