@@ -31,6 +31,8 @@ public final class GrpcChannel implements AutoCloseable {
   private final Options options;
   private @Nullable Http2Connection current;
   private boolean closed;
+  private @Nullable IOException lastFailure;
+  private long lastFailureAt;
 
   /**
    * How a channel over TCP behaves.
@@ -106,6 +108,11 @@ public final class GrpcChannel implements AutoCloseable {
     return open(method, metadata, null, Long.MAX_VALUE);
   }
 
+  /** As {@link #stream(String, Map)}, all of it within a time. */
+  public Call stream(String method, Map<String, String> metadata, Duration timeout) {
+    return open(method, metadata, timeout, System.nanoTime() + timeout.toNanos());
+  }
+
   private Call open(
       String method, Map<String, String> metadata, @Nullable Duration timeout, long deadline) {
     List<Hpack.Header> headers = new ArrayList<>();
@@ -122,22 +129,37 @@ public final class GrpcChannel implements AutoCloseable {
     try {
       return new Call(method, connection().open(headers), deadline, options.maxMessage());
     } catch (IOException e) {
-      throw new GrpcException(Code.UNAVAILABLE, reason(e), e);
+      throw new GrpcException(Code.UNAVAILABLE, reason(e), e, true);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new GrpcException(Code.CANCELLED, method + " was interrupted", e);
     }
   }
 
-  private synchronized Http2Connection connection() throws IOException {
+  private Http2Connection connection() throws IOException {
+    return connection(System.nanoTime());
+  }
+
+  private synchronized Http2Connection connection(long asked) throws IOException {
     if (closed) {
       throw new IOException("the client is closed");
+    }
+    IOException failure = lastFailure;
+    if (failure != null && lastFailureAt - asked > 0) {
+      // Who waited while an attempt failed does not wait for another.
+      throw new IOException(reason(failure), failure);
     }
     Http2Connection connection = current;
     if (connection == null || !connection.usable()) {
       // A connection that is going away is not closed here: its streams may still be answered,
       // and the peer closes it when they are.
-      connection = Http2Connection.open(connector.connect(), options.keepalive());
+      try {
+        connection = Http2Connection.open(connector.connect(), options.keepalive());
+      } catch (IOException e) {
+        lastFailure = e;
+        lastFailureAt = System.nanoTime();
+        throw e;
+      }
       current = connection;
     }
     return connection;
@@ -296,7 +318,11 @@ public final class GrpcChannel implements AutoCloseable {
             method + ": " + reset.getMessage(),
             e);
       }
-      return new GrpcException(Code.UNAVAILABLE, method + ": " + reason(e), e);
+      return new GrpcException(
+          Code.UNAVAILABLE,
+          method + ": " + reason(e),
+          e,
+          e instanceof Http2Connection.RefusedException);
     }
 
     private GrpcException interrupted(InterruptedException e) {

@@ -46,17 +46,24 @@ public final class GrpcException extends RuntimeException {
 
   private final Code code;
   private final String detail;
+  private final boolean unsent;
 
   public GrpcException(Code code, String detail) {
     super(text(code, detail));
     this.code = code;
     this.detail = detail;
+    this.unsent = false;
   }
 
   public GrpcException(Code code, String detail, Throwable cause) {
+    this(code, detail, cause, false);
+  }
+
+  GrpcException(Code code, String detail, Throwable cause, boolean unsent) {
     super(text(code, detail), cause);
     this.code = code;
     this.detail = detail;
+    this.unsent = unsent;
   }
 
   private static String text(Code code, String detail) {
@@ -70,6 +77,11 @@ public final class GrpcException extends RuntimeException {
   /** The peer's own message, without the code. */
   public String detail() {
     return detail;
+  }
+
+  /** Whether the peer certainly never looked at the call, so that it did nothing. */
+  public boolean isUnsent() {
+    return unsent;
   }
 
   public boolean isNotFound() {

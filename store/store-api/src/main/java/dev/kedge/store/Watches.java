@@ -103,13 +103,14 @@ public final class Watches {
   }
 
   /**
-   * Ends the running watches with an exception, because changes were lost to them; new ones may be
-   * opened.
+   * Ends the running watches with an exception, because changes were lost to them, and lets the log
+   * go on at a revision; watches opened from now on catch up to that.
    */
-  public void fail(CompactedException lost) {
+  public void restart(CompactedException lost, long revision) {
     publishing.lock();
     try {
       running.forEach(watch -> watch.fail(lost));
+      log.publish(revision);
     } finally {
       publishing.unlock();
     }

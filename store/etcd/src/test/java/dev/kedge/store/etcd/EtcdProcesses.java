@@ -1,0 +1,176 @@
+package dev.kedge.store.etcd;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.kedge.grpc.GrpcChannel;
+import dev.kedge.grpc.GrpcException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/** An etcd cluster of the test's own: real processes, in a temporary directory, on free ports. */
+final class EtcdProcesses implements AutoCloseable {
+  private final Path directory;
+  private final List<Member> members;
+  private final List<Process> processes = new ArrayList<>();
+
+  private record Member(String name, int clientPort, int peerPort) {
+    String peerUrl() {
+      return "http://127.0.0.1:" + peerPort;
+    }
+
+    String clientUrl() {
+      return "http://127.0.0.1:" + clientPort;
+    }
+  }
+
+  private EtcdProcesses(Path directory, List<Member> members) {
+    this.directory = directory;
+    this.members = members;
+  }
+
+  /** Starts so many members; skips the test where Debian's package etcd-server is not installed. */
+  static EtcdProcesses start(int count) throws IOException {
+    assumeTrue(
+        Stream.of(System.getenv("PATH").split(":", -1))
+            .anyMatch(place -> Files.isExecutable(Path.of(place, "etcd"))),
+        "etcd is not installed (Debian package etcd-server)");
+    Path shared = Path.of("/dev/shm");
+    Path directory =
+        Files.isDirectory(shared)
+            ? Files.createTempDirectory(shared, "kedge-etcd")
+            : Files.createTempDirectory("kedge-etcd");
+    int[] ports = freePorts(2 * count);
+    List<Member> members =
+        IntStream.range(0, count)
+            .mapToObj(i -> new Member("m" + i, ports[2 * i], ports[2 * i + 1]))
+            .toList();
+    EtcdProcesses cluster = new EtcdProcesses(directory, members);
+    for (int i = 0; i < count; i++) {
+      cluster.processes.add(cluster.launch(i));
+    }
+    for (int i = 0; i < count; i++) {
+      cluster.awaitReady(i);
+    }
+    return cluster;
+  }
+
+  private static int[] freePorts(int count) throws IOException {
+    List<ServerSocket> held = new ArrayList<>();
+    try {
+      for (int i = 0; i < count; i++) {
+        held.add(new ServerSocket(0));
+      }
+      return held.stream().mapToInt(ServerSocket::getLocalPort).toArray();
+    } finally {
+      for (ServerSocket each : held) {
+        each.close();
+      }
+    }
+  }
+
+  private Process launch(int index) throws IOException {
+    Member member = members.get(index);
+    ProcessBuilder builder =
+        new ProcessBuilder(
+            "etcd",
+            "--name=" + member.name(),
+            "--data-dir=" + directory.resolve(member.name()),
+            "--listen-client-urls=" + member.clientUrl(),
+            "--advertise-client-urls=" + member.clientUrl(),
+            "--listen-peer-urls=" + member.peerUrl(),
+            "--initial-advertise-peer-urls=" + member.peerUrl(),
+            "--initial-cluster="
+                + members.stream()
+                    .map(each -> each.name() + "=" + each.peerUrl())
+                    .collect(Collectors.joining(",")),
+            "--max-request-bytes=" + (8 << 20),
+            "--logger=zap",
+            "--log-level=error");
+    builder.redirectErrorStream(true);
+    builder.redirectOutput(
+        ProcessBuilder.Redirect.appendTo(directory.resolve(member.name() + ".log").toFile()));
+    return builder.start();
+  }
+
+  private void awaitReady(int index) {
+    InetSocketAddress address =
+        new InetSocketAddress("127.0.0.1", members.get(index).clientPort());
+    GrpcChannel.Options options =
+        new GrpcChannel.Options(1 << 20, Duration.ofSeconds(1), Duration.ZERO);
+    org.awaitility.Awaitility.await()
+        .atMost(Duration.ofSeconds(30))
+        .pollInterval(Duration.ofMillis(50))
+        .ignoreException(GrpcException.class)
+        .until(
+            () -> {
+              try (GrpcChannel channel = GrpcChannel.plain(address, options)) {
+                channel.unary(
+                    Rpc.RANGE,
+                    Map.of(),
+                    Rpc.range(new byte[1], new byte[0], 1, 0, true),
+                    Duration.ofSeconds(5));
+                return true;
+              }
+            });
+  }
+
+  List<URI> urls() {
+    return members.stream().map(member -> URI.create(member.clientUrl())).toList();
+  }
+
+  EtcdStore open(String root) {
+    return EtcdStore.open(new EtcdStore.Settings(urls(), Optional.empty(), false, root));
+  }
+
+  /** As a power cut. */
+  void kill(int index) {
+    processes.get(index).destroyForcibly().onExit().join();
+  }
+
+  void restart(int index) throws IOException {
+    processes.set(index, launch(index));
+    awaitReady(index);
+  }
+
+  /** Stops it without ending it, or lets it go on: as a hanging disk. */
+  void signal(int index, String signal) throws IOException, InterruptedException {
+    Process kill =
+        new ProcessBuilder("kill", "-" + signal, Long.toString(processes.get(index).pid())).start();
+    assertThat(kill.waitFor(10, TimeUnit.SECONDS)).isTrue();
+  }
+
+  @Override
+  public void close() {
+    processes.forEach(process -> process.destroyForcibly().onExit().join());
+    try (Stream<Path> files = Files.walk(directory)) {
+      files
+          .sorted(Comparator.reverseOrder())
+          .forEach(
+              file -> {
+                try {
+                  Files.delete(file);
+                } catch (IOException e) {
+                  throw new UncheckedIOException(e);
+                }
+              });
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

@@ -1,0 +1,144 @@
+package dev.kedge.store.etcd;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.kedge.store.Store.Entry;
+import dev.kedge.store.Store.WriteResult;
+import dev.kedge.store.Store.WriteResult.Committed;
+import dev.kedge.store.StoreException;
+import dev.kedge.store.StoreWatch;
+import dev.kedge.store.StoreWatch.Event;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.awaitility.Awaitility;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Three members under load, of which each in turn is killed and comes back, and one stands still:
+ * nothing acknowledged is lost, nothing refused is seen, watches tell all in order.
+ */
+class MemberLossTest {
+  private static final int WRITERS = 6;
+
+  @Test
+  void nothingIsLostWhileMembersComeAndGo() throws Exception {
+    try (EtcdProcesses etcd = EtcdProcesses.start(3);
+        EtcdStore store = etcd.open("");
+        EtcdStore other = etcd.open("");
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      long start = store.currentRevision();
+      StoreWatch watch = other.watch("/k/", start);
+      Map<Long, String> acknowledged = new ConcurrentSkipListMap<>();
+      AtomicInteger unknown = new AtomicInteger();
+      AtomicBoolean enough = new AtomicBoolean();
+      List<Future<?>> writers = new ArrayList<>();
+      for (int i = 0; i < WRITERS; i++) {
+        String key = "/k/" + i;
+        EtcdStore through = i % 2 == 0 ? store : other;
+        writers.add(
+            threads.submit(() -> write(through, key, acknowledged, unknown, enough)));
+      }
+      for (int member = 0; member < 3; member++) {
+        awaitMore(acknowledged);
+        etcd.kill(member);
+        awaitMore(acknowledged);
+        etcd.restart(member);
+      }
+      etcd.signal(0, "STOP");
+      awaitMore(acknowledged);
+      etcd.signal(0, "CONT");
+      awaitMore(acknowledged);
+      enough.set(true);
+      for (Future<?> writer : writers) {
+        writer.get();
+      }
+      long last = store.currentRevision();
+      Map<Long, Event> seen = new HashMap<>();
+      long before = start;
+      while (watch.progress() < last) {
+        watch.requestProgress();
+        for (Event event : watch.take(Duration.ofSeconds(10))) {
+          assertThat(event.revision()).isGreaterThan(before);
+          before = event.revision();
+          seen.put(before, event);
+        }
+      }
+      watch.close();
+      acknowledged.forEach(
+          (revision, what) -> assertThat(shown(seen.get(revision))).isEqualTo(what));
+      // What was seen and not acknowledged is what its writer was told is unknown.
+      assertThat(seen.size() - acknowledged.size()).isBetween(0, unknown.get());
+      Map<String, Event> latest = new HashMap<>();
+      seen.values().stream()
+          .sorted(java.util.Comparator.comparingLong(Event::revision))
+          .forEach(event -> latest.put(event.key(), event));
+      for (Entry entry : store.list("/k/", 0, "", 0).entries()) {
+        assertThat(latest.get(entry.key()).revision()).isEqualTo(entry.revision());
+      }
+    }
+  }
+
+  private static void awaitMore(Map<Long, String> acknowledged) {
+    int enough = acknowledged.size() + 200;
+    Awaitility.await()
+        .atMost(Duration.ofSeconds(60))
+        .pollInterval(Duration.ofMillis(20))
+        .until(() -> acknowledged.size() >= enough);
+  }
+
+  /** Creates, updates and deletes one key, over and over. */
+  private static void write(
+      EtcdStore store,
+      String key,
+      Map<Long, String> acknowledged,
+      AtomicInteger unknown,
+      AtomicBoolean enough) {
+    long revision = 0;
+    for (int n = 0; !enough.get(); n++) {
+      String value = key + ":" + n;
+      try {
+        boolean delete = revision > 0 && n % 7 == 6;
+        WriteResult result =
+            revision == 0
+                ? store.create(key, value.getBytes(UTF_8))
+                : delete
+                    ? store.delete(key, revision)
+                    : store.update(key, value.getBytes(UTF_8), revision);
+        assertThat(result).isInstanceOf(Committed.class);
+        long made = ((Committed) result).revision();
+        acknowledged.put(made, delete ? key + " deleted" : key + "=" + value);
+        revision = delete ? 0 : made;
+      } catch (StoreException e) {
+        unknown.incrementAndGet();
+        revision = current(store, key);
+      }
+    }
+  }
+
+  private static long current(EtcdStore store, String key) {
+    while (true) {
+      try {
+        return store.get(key).map(Entry::revision).orElse(0L);
+      } catch (StoreException e) {
+        assertThat(e.getMessage()).contains("etcd");
+      }
+    }
+  }
+
+  private static String shown(Event event) {
+    return switch (event) {
+      case Event.Put put -> put.key() + "=" + new String(put.value(), UTF_8);
+      case Event.Delete delete -> delete.key() + " deleted";
+    };
+  }
+}
