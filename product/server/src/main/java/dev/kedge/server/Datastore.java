@@ -4,6 +4,7 @@ import dev.kedge.lifecycle.UserException;
 import dev.kedge.store.Store;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.sql.SqliteStore;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -32,7 +33,8 @@ public record Datastore(
 
   /** The engines, by the schemes of their URLs; the order is that of the message to the user. */
   private enum Engine {
-    SQLITE("sqlite");
+    SQLITE("sqlite"),
+    ETCD("https", "http");
 
     private final List<String> schemes;
 
@@ -69,7 +71,18 @@ public record Datastore(
         }
         sqliteFile(endpoint);
       }
+      case ETCD -> {
+        boolean secure = EtcdEndpoint.urls(endpoint).stream().anyMatch(Datastore::isHttps);
+        if (!secure && (caFile.isPresent() || certFile.isPresent())) {
+          throw new UserException(
+              FLAG + endpoint + " is not secured by TLS; begin its URLs with https://");
+        }
+      }
     }
+  }
+
+  private static boolean isHttps(URI url) {
+    return url.getScheme().equals("https");
   }
 
   /**
@@ -82,6 +95,7 @@ public record Datastore(
     try {
       return switch (engine(endpoint)) {
         case SQLITE -> SqliteStore.open(sqliteFile(endpoint).orElse(embedded));
+        case ETCD -> EtcdEndpoint.open(endpoint, caFile, certFile, keyFile);
       };
     } catch (StoreException e) {
       throw new UserException(String.valueOf(e.getMessage()), e);
@@ -96,6 +110,7 @@ public record Datastore(
   Optional<Path> file(Path embedded) {
     return switch (engine(endpoint)) {
       case SQLITE -> Optional.of(sqliteFile(endpoint).orElse(embedded));
+      case ETCD -> Optional.empty();
     };
   }
 

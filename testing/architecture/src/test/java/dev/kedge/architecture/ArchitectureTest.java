@@ -19,6 +19,7 @@ import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Holds the code to the layers of ARCHITECTURE.md; what the poms allow is looked at as well as what
@@ -81,14 +82,13 @@ class ArchitectureTest {
     noClasses().should(new InPackagesOtherThan(known)).check(CLASSES);
   }
 
-  @Test
-  void onlyTheAssemblyNamesAConcreteStore() {
+  @ParameterizedTest
+  @ValueSource(strings = {"dev.kedge.store.sql..", "dev.kedge.store.etcd.."})
+  void onlyTheAssemblyNamesAConcreteStore(String engine) {
     noClasses()
-        .that(
-            DescribedPredicate.not(
-                resideInAnyPackage("dev.kedge.store.sql..", "dev.kedge.server..")))
+        .that(DescribedPredicate.not(resideInAnyPackage(engine, "dev.kedge.server..")))
         .should()
-        .dependOnClassesThat(resideInAnyPackage("dev.kedge.store.sql.."))
+        .dependOnClassesThat(resideInAnyPackage(engine))
         .check(CLASSES);
   }
 
