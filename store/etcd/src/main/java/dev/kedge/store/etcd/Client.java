@@ -16,13 +16,13 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The calls that the store makes, and where its keys lie in etcd: under a root, next to a marker key
- * that sorts before them. Any thread.
+ * The calls that the store makes, and where its keys lie in etcd: under a root, next to a marker
+ * key that sorts before them. Any thread.
  *
  * <p>Writing the marker makes a change that whoever follows the root's whole range is bound to see:
  * having seen it, they have seen everything before it. This is how the store knows how far a stream
- * of changes has come, with any version of etcd: progress notifications that are asked for run ahead
- * of changes before 3.4.25 and 3.5.8, and may not come at all until later fixes.
+ * of changes has come, with any version of etcd: progress notifications that are asked for run
+ * ahead of changes before 3.4.25 and 3.5.8, and may not come at all until later fixes.
  */
 final class Client {
   private static final Duration HISTORY_PATIENCE = Duration.ofSeconds(10);
@@ -96,8 +96,7 @@ final class Client {
     try {
       long revision =
           Rpc.headerRevision(
-              ProtoMessage.parse(
-                  endpoints.repeatable(Rpc.PUT, Rpc.put(marker, new byte[0]))));
+              ProtoMessage.parse(endpoints.repeatable(Rpc.PUT, Rpc.put(marker, new byte[0]))));
       saw(revision);
       return revision;
     } catch (GrpcException e) {

@@ -27,10 +27,10 @@ import org.jspecify.annotations.Nullable;
  * A {@link Store} in an etcd cluster, 3.4 or later, over its v3 API. Keys lie in etcd as they are,
  * so that upstream's tools find them; a revision is etcd's own.
  *
- * <p>A write is a transaction that compares the key's last revision. When the answer to one is lost,
- * the changes since are read back to find out what became of it, and only if it had no effect it is
- * tried again, under the same comparison. One stream from etcd feeds all watches ({@link Follower}).
- * What was superseded is compacted after five minutes.
+ * <p>A write is a transaction that compares the key's last revision. When the answer to one is
+ * lost, the changes since are read back to find out what became of it, and only if it had no effect
+ * it is tried again, under the same comparison. One stream from etcd feeds all watches ({@link
+ * Follower}). What was superseded is compacted after five minutes.
  */
 public final class EtcdStore implements Store {
   private static final Logger LOG = System.getLogger("dev.kedge.store.etcd");
@@ -103,8 +103,7 @@ public final class EtcdStore implements Store {
             throw Failures.of(endpoints, e);
           }
           StoreException failure =
-              Failures.connecting(
-                  endpoints.url(member).toString(), settings.certificateGiven(), e);
+              Failures.connecting(endpoints.url(member).toString(), settings.certificateGiven(), e);
           if (Failures.isTls(e)) {
             throw failure;
           }

@@ -103,11 +103,7 @@ final class Rpc {
 
   private static ProtoWriter range(
       ProtoWriter out, byte[] key, byte[] end, long limit, long revision, boolean keysOnly) {
-    return out.bytes(1, key)
-        .bytes(2, end)
-        .integer(3, limit)
-        .integer(4, revision)
-        .bool(8, keysOnly);
+    return out.bytes(1, key).bytes(2, end).integer(3, limit).integer(4, revision).bool(8, keysOnly);
   }
 
   static byte[] put(byte[] key, byte[] value) {
@@ -132,8 +128,7 @@ final class Rpc {
 
   private static ProtoWriter txn(byte[] key, long mod) {
     return new ProtoWriter()
-        .message(
-            1, compare -> compare.integer(2, TARGET_MOD).bytes(3, key).integer(6, mod));
+        .message(1, compare -> compare.integer(2, TARGET_MOD).bytes(3, key).integer(6, mod));
   }
 
   static byte[] compact(long revision) {

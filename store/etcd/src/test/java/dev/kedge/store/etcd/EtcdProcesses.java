@@ -109,8 +109,7 @@ final class EtcdProcesses implements AutoCloseable {
   }
 
   private void awaitReady(int index) {
-    InetSocketAddress address =
-        new InetSocketAddress("127.0.0.1", members.get(index).clientPort());
+    InetSocketAddress address = new InetSocketAddress("127.0.0.1", members.get(index).clientPort());
     GrpcChannel.Options options =
         new GrpcChannel.Options(1 << 20, Duration.ofSeconds(1), Duration.ZERO);
     org.awaitility.Awaitility.await()

@@ -28,7 +28,9 @@ final class LossyProxy implements AutoCloseable {
     return URI.create("http://127.0.0.1:" + server.getLocalPort());
   }
 
-  /** From now on answers are lost: with the next one, its connection is cut and all is well again. */
+  /**
+   * From now on answers are lost: with the next one, its connection is cut and all is well again.
+   */
   void loseNextAnswer() {
     losing = true;
   }

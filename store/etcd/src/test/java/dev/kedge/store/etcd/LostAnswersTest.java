@@ -34,8 +34,7 @@ class LostAnswersTest {
     proxy = new LossyProxy(etcd.urls().getFirst());
     direct = etcd.open("");
     lossy =
-        EtcdStore.open(
-            new EtcdStore.Settings(List.of(proxy.url()), Optional.empty(), false, ""));
+        EtcdStore.open(new EtcdStore.Settings(List.of(proxy.url()), Optional.empty(), false, ""));
   }
 
   @AfterEach
@@ -85,7 +84,8 @@ class LostAnswersTest {
     proxy.loseNextAnswer();
     assertThat(lossy.update("/a", bytes("3"), created))
         .isInstanceOfSatisfying(
-            Conflict.class, conflict -> assertThat(conflict.current().revision()).isEqualTo(updated));
+            Conflict.class,
+            conflict -> assertThat(conflict.current().revision()).isEqualTo(updated));
   }
 
   @Test

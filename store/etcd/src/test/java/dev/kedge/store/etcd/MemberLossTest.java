@@ -45,8 +45,7 @@ class MemberLossTest {
       for (int i = 0; i < WRITERS; i++) {
         String key = "/k/" + i;
         EtcdStore through = i % 2 == 0 ? store : other;
-        writers.add(
-            threads.submit(() -> write(through, key, acknowledged, unknown, enough)));
+        writers.add(threads.submit(() -> write(through, key, acknowledged, unknown, enough)));
       }
       for (int member = 0; member < 3; member++) {
         awaitMore(acknowledged);
