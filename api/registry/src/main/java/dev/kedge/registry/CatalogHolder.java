@@ -17,9 +17,11 @@ final class CatalogHolder {
   private final List<Served> builtin;
   private volatile ServedCatalog current;
 
-  CatalogHolder(Store store) {
+  CatalogHolder(Store store, List<ComputedResource> computed) {
     this.store = store;
-    this.builtin = builtin(store);
+    List<Served> all = new ArrayList<>(builtin(store));
+    computed.forEach(resource -> all.add(computed(store, resource.info())));
+    this.builtin = List.copyOf(all);
     this.current = new ServedCatalog(1, builtin);
   }
 
@@ -74,6 +76,15 @@ final class CatalogHolder {
       served.add(new Served(info(resource), kind, converter(resource.type(), stored.type())));
     }
     return List.copyOf(served);
+  }
+
+  /** Served like any other, but nobody ever opens what it would be stored in. */
+  private static Served computed(Store store, ResourceInfo info) {
+    return new Served(
+        info,
+        new StoredKind(
+            store, info.type(), info.schema(), Strategy.PLAIN, true, Set.of(), Map.of()),
+        Converter.IDENTITY);
   }
 
   private static String storedName(ResourceType type) {

@@ -19,6 +19,7 @@ import dev.kedge.store.cache.Selection;
 import dev.kedge.store.cache.WatchCache;
 import java.time.Clock;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -48,6 +49,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
   private final Patches patches;
   private final EventExpiry expiry;
   private final Admission admission;
+  private final Map<String, ComputedResource> computed = new HashMap<>();
 
   /**
    * A registry.
@@ -63,7 +65,8 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
       List<AdmissionPlugin> admission,
       Clock clock) {
     this.store = store;
-    this.catalogs = new CatalogHolder(store);
+    this.catalogs = new CatalogHolder(store, settings.computed());
+    settings.computed().forEach(c -> computed.put(c.info().type().groupResource(), c));
     this.objects = new StoredObjects();
     this.network = new ServiceNetwork(settings.serviceRange());
     this.patches = new Patches(clock);
@@ -110,9 +113,10 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     Map<ResourceGroup, Long> counts = new LinkedHashMap<>();
     for (StoredKind kind : catalogs.current().kinds()) {
       ResourceType type = kind.type();
-      // Kinds that are only questions are never stored.
-      if (catalogs.current().served(type).stream()
-          .anyMatch(served -> served.info().verbs().contains("list"))) {
+      // Kinds that are only questions, or are made when asked for, are never stored.
+      if (!computed.containsKey(type.groupResource())
+          && catalogs.current().served(type).stream()
+              .anyMatch(served -> served.info().verbs().contains("list"))) {
         counts.put(new ResourceGroup(type.group(), type.plural()), kind.count());
       }
     }
@@ -130,6 +134,10 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     if (!request.subresource().isEmpty()) {
       requireVerb(request, "get");
     }
+    ComputedResource made = computed.get(served.info().type().groupResource());
+    if (made != null) {
+      return made.get(served, request.namespace(), request.name());
+    }
     Item item = Reads.item(served, request.namespace(), request.name(), options.resourceVersion());
     return request.subresource().equals("scale")
         ? scales.read(served, StoredKind.served(item).tree())
@@ -139,6 +147,10 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
   @Override
   public ServedList list(Request request, ListOptions options) {
     Served served = served(request);
+    ComputedResource made = computed.get(served.info().type().groupResource());
+    if (made != null) {
+      return made.list(served, request.namespace(), options);
+    }
     return reviews.serves(served)
         ? reviews.list(served)
         : Reads.list(served, request.namespace(), options);

@@ -1,5 +1,6 @@
 package dev.kedge.registry;
 
+import java.util.List;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
 
@@ -9,14 +10,24 @@ import java.util.function.BooleanSupplier;
  * @param serviceRange addresses of Services ({@code --service-cidr}); the first one is the API
  *     server's
  * @param components parts whose health {@code componentstatuses} tells, by name
+ * @param computed resources that are served beside the stored ones
  */
-public record Settings(AddressRange serviceRange, Map<String, BooleanSupplier> components) {
+public record Settings(
+    AddressRange serviceRange,
+    Map<String, BooleanSupplier> components,
+    List<ComputedResource> computed) {
   public Settings {
     components = Map.copyOf(components);
+    computed = List.copyOf(computed);
   }
 
-  /** Settings with a service range such as {@code 10.43.0.0/16} and no components. */
+  /** Settings with a service range such as {@code 10.43.0.0/16} and nothing else. */
   public static Settings of(String serviceCidr) {
-    return new Settings(AddressRange.parse(serviceCidr), Map.of());
+    return new Settings(AddressRange.parse(serviceCidr), Map.of(), List.of());
+  }
+
+  /** The same, with these resources computed. */
+  public Settings with(List<ComputedResource> computed) {
+    return new Settings(serviceRange, components, computed);
   }
 }

@@ -88,6 +88,13 @@ public final class HttpKubeClient implements KubeClient, AutoCloseable {
   }
 
   @Override
+  public KubeObject getSubresource(
+      ResourceType type, String namespace, String name, String subresource) {
+    return new KubeObject(
+        send("GET", objectPath(type, namespace, name, subresource), "", null));
+  }
+
+  @Override
   public ObjectList list(ResourceType type, String namespace, Selection selection) {
     List<String> query = query(selection);
     JsonObject list = send("GET", type.path(namespace) + joined(query), "", null);

@@ -24,6 +24,9 @@ public interface KubeClient {
    */
   KubeObject get(ResourceType type, String namespace, String name);
 
+  /** Reads a subresource such as {@code scale} of an object. */
+  KubeObject getSubresource(ResourceType type, String namespace, String name, String subresource);
+
   /** Reads one object that may not be there. */
   default Optional<KubeObject> find(ResourceType type, String namespace, String name) {
     try {

@@ -48,6 +48,14 @@ final class RegistryClient implements KubeClient {
   }
 
   @Override
+  public KubeObject getSubresource(
+      ResourceType type, String namespace, String name, String subresource) {
+    return registry
+        .get(request(type, namespace, name, subresource), Registry.GetOptions.LATEST)
+        .tree();
+  }
+
+  @Override
   public ObjectList list(ResourceType type, String namespace, Selection selection) {
     ServedList list =
         registry.list(

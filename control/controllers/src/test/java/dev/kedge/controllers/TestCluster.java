@@ -17,6 +17,7 @@ import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
 import dev.kedge.model.Yaml;
 import dev.kedge.reconcile.SystemTimeline;
+import dev.kedge.registry.ComputedResource;
 import dev.kedge.registry.Identity;
 import dev.kedge.registry.ObjectRegistry;
 import dev.kedge.registry.ResourceInfo;
@@ -36,6 +37,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -56,6 +58,9 @@ final class TestCluster implements AutoCloseable {
   private final ObjectRegistry registry;
   private final ExecutorService kubelet = Executors.newVirtualThreadPerTaskExecutor();
   private final Set<String> held = ConcurrentHashMap.newKeySet();
+  /** What the metrics API tells of pods: PodMetrics. */
+  final List<KubeObject> podMetrics = new CopyOnWriteArrayList<>();
+
   private final AtomicInteger addresses = new AtomicInteger();
 
   TestCluster() {
@@ -79,7 +84,17 @@ final class TestCluster implements AutoCloseable {
     registry =
         new ObjectRegistry(
             store,
-            Settings.of("10.43.0.0/16"),
+            Settings.of("10.43.0.0/16")
+                .with(
+                    List.of(
+                        ComputedResource.of(
+                            Resources.POD_METRICS,
+                            JsonObject.of("type", "object"),
+                            List.of(),
+                            namespace ->
+                                podMetrics.stream()
+                                    .filter(pod -> pod.namespace().equals(namespace))
+                                    .toList()))),
             identity,
             AdmissionPlugins.standard((_, _) -> new Decision(true, ""), rbac),
             Clock.systemUTC());

@@ -42,6 +42,10 @@ public final class Resources {
   public static final ResourceType HORIZONTAL_POD_AUTOSCALERS =
       new ResourceType(
           "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", true);
+  public static final ResourceType NODE_METRICS =
+      new ResourceType("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", false);
+  public static final ResourceType POD_METRICS =
+      new ResourceType("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", true);
   public static final ResourceType CERTIFICATE_SIGNING_REQUESTS =
       new ResourceType(
           "certificates.k8s.io",

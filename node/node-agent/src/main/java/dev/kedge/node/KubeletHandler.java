@@ -39,12 +39,19 @@ public final class KubeletHandler implements Handler {
   private final NodeAgent agent;
   private final NodeServices node;
   private final NodeStatistics statistics;
+  private final ResourceUsage usage;
 
   /** The handler of a started agent. */
   public KubeletHandler(NodeAgent agent) {
     this.agent = agent;
     node = agent.services();
     statistics = new NodeStatistics(agent);
+    usage = ResourceUsage.of(node);
+  }
+
+  /** What the node and its pods use, for the metrics API. */
+  public ResourceUsage usage() {
+    return usage;
   }
 
   @Override

@@ -45,7 +45,7 @@ final class NodeStatistics {
     return rate;
   }
 
-  private static long nodeCpuNanos() throws IOException {
+  static long nodeCpuNanos() throws IOException {
     // user nice system idle iowait irq softirq steal, in hundredths of a second
     String[] fields = Files.readAllLines(Path.of("/proc/stat")).getFirst().split(" +");
     long busy = 0;

@@ -210,6 +210,12 @@ final class MemoryApi implements KubeClient {
   }
 
   @Override
+  public KubeObject getSubresource(
+      ResourceType type, String namespace, String name, String subresource) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
   public synchronized KubeObject createSubresource(
       ResourceType type, String namespace, String name, String subresource, KubeObject body) {
     return body.withStatus(

@@ -153,12 +153,14 @@ public final class KedgeServer implements AutoCloseable {
             List.of(tokens),
             true,
             clock);
+    MetricsApi metrics = new MetricsApi();
     ObjectRegistry registry =
         parts.add(
             "registry",
             new ObjectRegistry(
                 store,
-                Settings.of(config.serviceCidr()),
+                Settings.of(config.serviceCidr())
+                    .with(config.enabled("metrics-server") ? metrics.resources() : List.of()),
                 new Identity(authorizer, rbac, authenticator::review, tokens::issue),
                 AdmissionPlugins.standard(authorizer, rbac),
                 clock));
@@ -168,6 +170,7 @@ public final class KedgeServer implements AutoCloseable {
     KubeClient client =
         new InProcessClient(registry, User.of("system:kedge", "system:masters"), "kedge");
     Informers informers = parts.add("informers", new SharedInformers(client));
+    metrics.labelsFrom(informers);
     NodeRoutes nodes = new NodeRoutes();
     ServiceRoutes services = new ServiceRoutes(informers);
 
@@ -244,7 +247,8 @@ public final class KedgeServer implements AutoCloseable {
                         authenticator,
                         authorizer,
                         serving,
-                        nodes))));
+                        nodes,
+                        metrics))));
   }
 
   /** The datastore has upstream's name: probes and dashboards ask for {@code /readyz/etcd}. */

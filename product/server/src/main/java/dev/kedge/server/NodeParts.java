@@ -67,7 +67,8 @@ final class NodeParts implements AutoCloseable {
       Authenticator authenticator,
       Authorizer authorizer,
       ServingCertificates certificates,
-      NodeRoutes nodes) {}
+      NodeRoutes nodes,
+      MetricsApi metrics) {}
 
   static NodeParts start(ServerConfig config, NodeRuntime runtime, Plane plane) {
     try {
@@ -187,6 +188,7 @@ final class NodeParts implements AutoCloseable {
   private void kubelet(ServerConfig config, Plane plane) throws IOException {
     KubeletHandler handler = new KubeletHandler(agent);
     plane.nodes().add(config.node().name(), handler);
+    plane.metrics().add(config.node().name(), handler.usage());
     KubeletGate gate =
         new KubeletGate(config.node().name(), plane.authenticator(), plane.authorizer(), handler);
     try {

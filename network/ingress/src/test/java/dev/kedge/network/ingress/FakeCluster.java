@@ -155,6 +155,12 @@ final class FakeCluster implements KubeClient, Informers {
   }
 
   @Override
+  public KubeObject getSubresource(
+      ResourceType type, String namespace, String name, String subresource) {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
   public KubeObject createSubresource(
       ResourceType type, String namespace, String name, String subresource, KubeObject body) {
     throw new UnsupportedOperationException();

@@ -210,6 +210,12 @@ class NodeBalancerTest {
     }
 
     @Override
+    public KubeObject getSubresource(
+        ResourceType type, String namespace, String name, String subresource) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
     public KubeObject createSubresource(
         ResourceType type, String namespace, String name, String subresource, KubeObject body) {
       throw new UnsupportedOperationException();

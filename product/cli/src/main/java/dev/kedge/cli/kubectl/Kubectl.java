@@ -109,11 +109,9 @@ public final class Kubectl {
       }
       if (next.isEmpty() && verb == null && Verbs.refused(word)) {
         throw new UsageException(
-            word.equals("top")
-                ? "Metrics API not available"
-                : "kubectl "
-                    + word
-                    + " is not supported by kedge kubectl; use upstream's kubectl for it");
+            "kubectl "
+                + word
+                + " is not supported by kedge kubectl; use upstream's kubectl for it");
       }
       if (next.isEmpty()) {
         Set<String> known = new LinkedHashSet<>(verbs.stream().map(Verb::name).toList());

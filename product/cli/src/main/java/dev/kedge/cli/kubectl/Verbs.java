@@ -18,8 +18,7 @@ final class Verbs {
           "kustomize",
           "options",
           "plugin",
-          "proxy",
-          "top");
+          "proxy");
 
   private Verbs() {}
 
@@ -121,6 +120,7 @@ final class Verbs {
             EventsCommand::run));
     all.addAll(ChangeCommands.verbs());
     all.addAll(NodeCommands.verbs());
+    all.add(TopCommand.verb());
     all.addAll(InfoCommands.verbs());
     return all;
   }

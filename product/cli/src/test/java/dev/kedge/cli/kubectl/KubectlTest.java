@@ -258,7 +258,7 @@ class KubectlTest {
         "get pods --watc~error: unknown flag: --watc (did you mean --watch?)¶See 'kubectl get"
             + " --help' for usage.",
         "get frobs~error: the server doesn't have a resource type \"frobs\"",
-        "top nodes~error: Metrics API not available",
+        "top nodes~error: metrics not available yet",
         "get pod nosuch~Error from server (NotFound): pods \"nosuch\" not found",
         "create ns default~Error from server (AlreadyExists): namespaces \"default\" already"
             + " exists",
