@@ -14,7 +14,7 @@ import java.util.Set;
  * @param verbs create, delete, deletecollection, get, list, patch, update, watch; empty for virtual
  *     resources that only carry subresources
  * @param columns printer columns of a custom resource; built-ins have theirs in the server's tables
- * @param custom whether a CustomResourceDefinition made it
+ * @param custom whether it is described as a CustomResourceDefinition describes its resource
  */
 public record ResourceInfo(
     ResourceType type,
@@ -51,6 +51,11 @@ public record ResourceInfo(
   /** An additional printer column of a custom resource ({@code additionalPrinterColumns}). */
   public record Column(
       String name, String type, String format, String description, int priority, String jsonPath) {}
+
+  /** Whether the program makes the objects when asked: nobody defined it, nobody can write it. */
+  public boolean computed() {
+    return custom && !verbs.contains("create");
+  }
 
   /** The subresource of a name. */
   public Optional<Subresource> subresource(String name) {

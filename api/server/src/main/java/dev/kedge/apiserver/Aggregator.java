@@ -412,7 +412,7 @@ final class Aggregator implements AutoCloseable {
       }
     }
     for (ResourceInfo info : registry.catalog().all()) {
-      if (!info.custom()) {
+      if (!info.custom() || info.computed()) {
         wanted.put(new GroupVersion(info.type().group(), info.type().version()), false);
       }
     }
