@@ -90,8 +90,7 @@ public final class HttpKubeClient implements KubeClient, AutoCloseable {
   @Override
   public KubeObject getSubresource(
       ResourceType type, String namespace, String name, String subresource) {
-    return new KubeObject(
-        send("GET", objectPath(type, namespace, name, subresource), "", null));
+    return new KubeObject(send("GET", objectPath(type, namespace, name, subresource), "", null));
   }
 
   @Override

@@ -184,9 +184,7 @@ final class AutoscalerController implements Reconciler {
       long before = target.scale().spec().integer("replicas");
       try {
         client.updateSubresource(
-            target.type(),
-            target.scale().withPath(List.of("spec", "replicas"), size),
-            "scale");
+            target.type(), target.scale().withPath(List.of("spec", "replicas"), size), "scale");
       } catch (ApiException e) {
         events.warning(
             autoscaler,
@@ -205,10 +203,8 @@ final class AutoscalerController implements Reconciler {
           "True",
           "SucceededRescale",
           "the HPA controller was able to update the target scale to " + size);
-      events.normal(
-          autoscaler, "SuccessfulRescale", "New size: " + size + "; reason: " + reason);
-      status =
-          status.with("desiredReplicas", size).with("lastScaleTime", Writes.time(now));
+      events.normal(autoscaler, "SuccessfulRescale", "New size: " + size + "; reason: " + reason);
+      status = status.with("desiredReplicas", size).with("lastScaleTime", Writes.time(now));
     }
 
     // ---- the metrics
@@ -238,8 +234,7 @@ final class AutoscalerController implements Reconciler {
           failure = failure.or(() -> Optional.of(e));
         }
       }
-      if (failure.isPresent()
-          && (best.isEmpty() || best.get().replicas() < replicas)) {
+      if (failure.isPresent() && (best.isEmpty() || best.get().replicas() < replicas)) {
         // A metric that is missing might ask for more than the others: nothing shrinks without it.
         condition(
             "ScalingActive",

@@ -122,7 +122,13 @@ final class ScalingBehavior {
   }
 
   private Outcome byRules(
-      JsonObject behavior, long current, long stable, long least, long most, Why able, Instant now) {
+      JsonObject behavior,
+      long current,
+      long stable,
+      long least,
+      long most,
+      Why able,
+      Instant now) {
     if (stable > current) {
       long fastest = Math.max(current, limit(behavior.object("scaleUp"), current, true, now));
       long ceiling = Math.min(most, fastest);

@@ -62,7 +62,11 @@ final class ScalingMetrics {
 
   /** One question: the metrics of an autoscaler's pods. */
   record Question(
-      KubeObject autoscaler, LabelSelector selector, String selectorText, long current, Instant now) {
+      KubeObject autoscaler,
+      LabelSelector selector,
+      String selectorText,
+      long current,
+      Instant now) {
     double tolerance(String direction) {
       return autoscaler
           .spec()
@@ -173,8 +177,8 @@ final class ScalingMetrics {
               status.put("current", current.build()).build()));
     } catch (UnusableException e) {
       throw new UnusableException(
-          failed, "failed to get " + resource + (ratio ? " utilization: " : " usage: ")
-              + e.getMessage());
+          failed,
+          "failed to get " + resource + (ratio ? " utilization: " : " usage: ") + e.getMessage());
     }
   }
 
@@ -303,8 +307,7 @@ final class ScalingMetrics {
         samples,
         resource,
         usage -> {
-          long average =
-              usage.values().stream().mapToLong(Long::longValue).sum() / usage.size();
+          long average = usage.values().stream().mapToLong(Long::longValue).sum() / usage.size();
           return new Ratio((double) average / target, 0, average);
         },
         _ -> target);
@@ -375,7 +378,8 @@ final class ScalingMetrics {
         first.average());
   }
 
-  private record Groups(long ready, Set<String> unready, Set<String> missing, Set<String> ignored) {}
+  private record Groups(
+      long ready, Set<String> unready, Set<String> missing, Set<String> ignored) {}
 
   private static Groups group(
       List<KubeObject> selected, Map<String, Sample> samples, String resource, Instant now) {
@@ -417,8 +421,7 @@ final class ScalingMetrics {
 
   private static long request(KubeObject pod, String resource, String container)
       throws UnusableException {
-    Optional<Quantity> whole =
-        pod.spec().find("resources", "requests", resource).map(Quantity::of);
+    Optional<Quantity> whole = pod.spec().find("resources", "requests", resource).map(Quantity::of);
     if (container.isEmpty() && whole.isPresent()) {
       return whole.get().milli();
     }

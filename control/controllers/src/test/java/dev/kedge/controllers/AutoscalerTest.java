@@ -61,8 +61,7 @@ class AutoscalerTest {
         cluster.pods("default", _ -> true).stream()
             .map(
                 pod ->
-                    KubeObject.of(
-                            Resources.POD_METRICS.groupVersionKind(), "default", pod.name())
+                    KubeObject.of(Resources.POD_METRICS.groupVersionKind(), "default", pod.name())
                         .withMetadata("labels", pod.metadata().object("labels"))
                         // After the pod's start, so that it tells of its load.
                         .with("timestamp", Instant.now().plusSeconds(60).toString())
@@ -90,8 +89,7 @@ class AutoscalerTest {
   }
 
   private KubeObject await(Predicate<KubeObject> holds) {
-    return cluster.awaitPresent(
-        Resources.HORIZONTAL_POD_AUTOSCALERS, "default", "web", holds);
+    return cluster.awaitPresent(Resources.HORIZONTAL_POD_AUTOSCALERS, "default", "web", holds);
   }
 
   private static JsonObject condition(KubeObject autoscaler, String type) {
@@ -153,8 +151,11 @@ class AutoscalerTest {
     deployment(4, "requests: {cpu: 100m}");
     usage("{cpu: 10m}", "{cpu: 10m}");
     autoscaler("maxReplicas: 5");
-    KubeObject held = await(hpa -> !condition(hpa, "AbleToScale").isEmpty()
-        && condition(hpa, "AbleToScale").text("reason").equals("ScaleDownStabilized"));
+    KubeObject held =
+        await(
+            hpa ->
+                !condition(hpa, "AbleToScale").isEmpty()
+                    && condition(hpa, "AbleToScale").text("reason").equals("ScaleDownStabilized"));
     assertThat(held.status().integer("desiredReplicas")).isEqualTo(4);
     cluster.client.patch(
         Resources.HORIZONTAL_POD_AUTOSCALERS,
@@ -227,12 +228,18 @@ class AutoscalerTest {
         "{} | 1 | 20 | 4 | ScaleUpLimit",
         "{} | 30 | 60 | 50 | TooManyReplicas",
         "{} | 5 | 1 | 5 | DesiredWithinRange",
-        "{scaleUp: {selectPolicy: Max, policies: [{type: Pods, value: 4, periodSeconds: 15}, {type: Percent, value: 100, periodSeconds: 15}]}} | 3 | 20 | 7 | ScaleUpLimit",
-        "{scaleUp: {selectPolicy: Min, policies: [{type: Pods, value: 4, periodSeconds: 15}, {type: Percent, value: 100, periodSeconds: 15}]}} | 3 | 20 | 6 | ScaleUpLimit",
+        "{scaleUp: {selectPolicy: Max, policies: [{type: Pods, value: 4, periodSeconds: 15}, {type:"
+            + " Percent, value: 100, periodSeconds: 15}]}} | 3 | 20 | 7 | ScaleUpLimit",
+        "{scaleUp: {selectPolicy: Min, policies: [{type: Pods, value: 4, periodSeconds: 15}, {type:"
+            + " Percent, value: 100, periodSeconds: 15}]}} | 3 | 20 | 6 | ScaleUpLimit",
         "{scaleUp: {selectPolicy: Disabled}} | 3 | 20 | 3 | ScaleUpLimit",
-        "{scaleDown: {stabilizationWindowSeconds: 0, policies: [{type: Percent, value: 10, periodSeconds: 60}]}} | 10 | 2 | 9 | ScaleDownLimit",
-        "{scaleDown: {stabilizationWindowSeconds: 0, policies: [{type: Percent, value: 100, periodSeconds: 60}]}} | 10 | 1 | 2 | TooFewReplicas",
-        "{scaleDown: {stabilizationWindowSeconds: 0, selectPolicy: Min, policies: [{type: Percent, value: 100, periodSeconds: 60}, {type: Pods, value: 2, periodSeconds: 60}]}} | 10 | 1 | 8 | ScaleDownLimit",
+        "{scaleDown: {stabilizationWindowSeconds: 0, policies: [{type: Percent, value: 10,"
+            + " periodSeconds: 60}]}} | 10 | 2 | 9 | ScaleDownLimit",
+        "{scaleDown: {stabilizationWindowSeconds: 0, policies: [{type: Percent, value: 100,"
+            + " periodSeconds: 60}]}} | 10 | 1 | 2 | TooFewReplicas",
+        "{scaleDown: {stabilizationWindowSeconds: 0, selectPolicy: Min, policies: [{type: Percent,"
+            + " value: 100, periodSeconds: 60}, {type: Pods, value: 2, periodSeconds: 60}]}} | 10 |"
+            + " 1 | 8 | ScaleDownLimit",
       })
   void sizesFollowTheirRules(
       String rules, long current, long recommended, long expected, String reason) {
@@ -240,8 +247,7 @@ class AutoscalerTest {
         KubeObject.of(Resources.HORIZONTAL_POD_AUTOSCALERS.groupVersionKind(), "default", "h")
             .with(
                 "spec",
-                JsonObject.of(
-                    "minReplicas", 2, "maxReplicas", 50, "behavior", Yaml.parse(rules)));
+                JsonObject.of("minReplicas", 2, "maxReplicas", 50, "behavior", Yaml.parse(rules)));
     ScalingBehavior.Outcome outcome =
         new ScalingBehavior().follow(autoscaler, current, recommended, Instant.EPOCH);
     assertThat(outcome.replicas()).isEqualTo(expected);

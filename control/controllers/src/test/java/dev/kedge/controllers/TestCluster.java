@@ -58,6 +58,7 @@ final class TestCluster implements AutoCloseable {
   private final ObjectRegistry registry;
   private final ExecutorService kubelet = Executors.newVirtualThreadPerTaskExecutor();
   private final Set<String> held = ConcurrentHashMap.newKeySet();
+
   /** What the metrics API tells of pods: PodMetrics. */
   final List<KubeObject> podMetrics = new CopyOnWriteArrayList<>();
 

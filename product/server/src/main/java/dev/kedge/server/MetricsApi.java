@@ -31,7 +31,10 @@ final class MetricsApi {
   private static final JsonObject TEXT = JsonObject.of("type", "string");
   private static final JsonObject USAGE =
       JsonObject.of(
-          "type", "object", "additionalProperties", JsonObject.of("x-kubernetes-int-or-string", true));
+          "type",
+          "object",
+          "additionalProperties",
+          JsonObject.of("x-kubernetes-int-or-string", true));
 
   private final Map<String, ResourceUsage> nodes = new ConcurrentHashMap<>();
   private final CompletableFuture<Informers> informers = new CompletableFuture<>();
@@ -58,14 +61,15 @@ final class MetricsApi {
             _ -> nodeMetrics()),
         ComputedResource.of(
             Resources.POD_METRICS,
-            schema("containers", JsonObject.of("type", "array", "items", object("name", TEXT, "usage", USAGE))),
+            schema(
+                "containers",
+                JsonObject.of("type", "array", "items", object("name", TEXT, "usage", USAGE))),
             List.of(window),
             this::podMetrics));
   }
 
   private static JsonObject schema(String field, JsonObject schema) {
-    return object(
-        "timestamp", TEXT.with("format", "date-time"), "window", TEXT, field, schema);
+    return object("timestamp", TEXT.with("format", "date-time"), "window", TEXT, field, schema);
   }
 
   private static JsonObject object(Object... properties) {
@@ -99,8 +103,7 @@ final class MetricsApi {
                 .ifPresent(
                     now ->
                         now.pods().stream()
-                            .filter(
-                                pod -> namespace.isEmpty() || pod.namespace().equals(namespace))
+                            .filter(pod -> namespace.isEmpty() || pod.namespace().equals(namespace))
                             .forEach(pod -> all.add(pod(pod, known, now)))));
     return all;
   }
@@ -114,8 +117,7 @@ final class MetricsApi {
                 containers.add(
                     JsonObject.of("name", entry.getKey(), "usage", amount(entry.getValue()))));
     return metrics(
-            KubeObject.of(
-                Resources.POD_METRICS.groupVersionKind(), pod.namespace(), pod.name()),
+            KubeObject.of(Resources.POD_METRICS.groupVersionKind(), pod.namespace(), pod.name()),
             known.get(pod.namespace(), pod.name()),
             now)
         .with("containers", containers);
@@ -123,7 +125,8 @@ final class MetricsApi {
 
   private static KubeObject metrics(KubeObject object, Optional<KubeObject> about, Usage now) {
     String time = now.time().truncatedTo(ChronoUnit.SECONDS).toString();
-    JsonObject labels = about.map(known -> known.metadata().object("labels")).orElse(JsonObject.EMPTY);
+    JsonObject labels =
+        about.map(known -> known.metadata().object("labels")).orElse(JsonObject.EMPTY);
     KubeObject dated = object.withMetadata("creationTimestamp", time);
     return (labels.isEmpty() ? dated : dated.withMetadata("labels", labels))
         .with("timestamp", time)

@@ -51,7 +51,8 @@ final class TopCommand {
                 .alias("pods", "po")));
   }
 
-  private record Usage(String namespace, String name, String container, long milliCpu, long memory) {}
+  private record Usage(
+      String namespace, String name, String container, long milliCpu, long memory) {}
 
   private static List<JsonObject> metrics(
       Session session, ResourceType type, String namespace, String name) {
@@ -164,8 +165,7 @@ final class TopCommand {
     room.keySet().stream()
         .sorted()
         .forEach(
-            missing ->
-                table.append(missing + "\t<unknown>\t<unknown>\t<unknown>\t<unknown>\t\n"));
+            missing -> table.append(missing + "\t<unknown>\t<unknown>\t<unknown>\t<unknown>\t\n"));
     session.out().print(table);
     return 0;
   }
