@@ -72,7 +72,8 @@ final class CatalogHolder {
                       Strategies.of(stored.type().groupVersionKind()),
                       false,
                       subresources(stored),
-                      Map.of()));
+                      Map.of(),
+                      Converter.IDENTITY));
       served.add(new Served(info(resource), kind, converter(resource.type(), stored.type())));
     }
     return List.copyOf(served);

@@ -1,8 +1,9 @@
 package dev.kedge.registry;
 
 import dev.kedge.model.KubeObject;
+import java.util.List;
 
-/** Translates documents between a served version and the stored one. Pure. */
+/** Translates documents between a served version and the stored one. Any thread. */
 interface Converter {
   /** From the served to the stored version. */
   KubeObject toStored(KubeObject served);
@@ -12,6 +13,16 @@ interface Converter {
 
   /** Whether stored bytes may be served as they are. */
   default boolean identity() {
+    return false;
+  }
+
+  /** From the stored to the served version, many at once. */
+  default List<KubeObject> toServed(List<KubeObject> stored) {
+    return stored.stream().map(this::toServed).toList();
+  }
+
+  /** Whether versions differ in shape, and translating many at once costs less than one by one. */
+  default boolean together() {
     return false;
   }
 

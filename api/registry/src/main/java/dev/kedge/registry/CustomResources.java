@@ -60,6 +60,7 @@ final class CustomResources implements WriteHook, AutoCloseable {
   private final Objects objects;
   private final Clock clock;
   private final Scales scales;
+  private final WebhookCalls webhooks;
   private final Map<String, Entry> entries = new TreeMap<>();
   private final Set<Thread> cleaners = new HashSet<>();
   private @Nullable Deletes deletes;
@@ -68,7 +69,13 @@ final class CustomResources implements WriteHook, AutoCloseable {
 
   private record Entry(KubeObject definition, Optional<StoredKind> kind, List<Served> served) {}
 
-  CustomResources(CatalogHolder catalogs, Objects objects, Scales scales, Clock clock) {
+  CustomResources(
+      CatalogHolder catalogs,
+      Objects objects,
+      Scales scales,
+      WebhookCalls webhooks,
+      Clock clock) {
+    this.webhooks = webhooks;
     this.catalogs = catalogs;
     this.objects = objects;
     this.scales = scales;
@@ -383,6 +390,11 @@ final class CustomResources implements WriteHook, AutoCloseable {
     if (stored == null) {
       return new Entry(definition, Optional.empty(), List.of());
     }
+    Optional<WebhookConversion> webhook =
+        spec.text("conversion", "strategy").equals("Webhook")
+            ? Optional.of(
+                new WebhookConversion(webhooks, objects, spec.object("conversion", "webhook")))
+            : Optional.empty();
     StoredKind kind =
         new StoredKind(
             catalogs.store(),
@@ -391,7 +403,8 @@ final class CustomResources implements WriteHook, AutoCloseable {
             Strategy.PLAIN,
             true,
             subresources,
-            fields);
+            fields,
+            conversion(webhook, stored, stored, spec));
     List<Served> served = new ArrayList<>();
     for (JsonObject version : spec.objects("versions")) {
       ResourceInfo info = infos.get(version.text("name"));
@@ -400,12 +413,24 @@ final class CustomResources implements WriteHook, AutoCloseable {
             new Served(
                 info,
                 kind,
-                info == stored && spec.objects("versions").size() == 1
-                    ? Converter.IDENTITY
-                    : Converter.relabel(info.type().apiVersion(), stored.type().apiVersion())));
+                conversion(webhook, info, stored, spec)));
       }
     }
     return new Entry(definition, Optional.of(kind), List.copyOf(served));
+  }
+
+  private static Converter conversion(
+      Optional<WebhookConversion> webhook,
+      ResourceInfo served,
+      ResourceInfo stored,
+      JsonObject spec) {
+    if (served == stored && spec.objects("versions").size() == 1) {
+      return Converter.IDENTITY;
+    }
+    return webhook
+        .map(by -> by.between(served, stored))
+        .orElseGet(
+            () -> Converter.relabel(served.type().apiVersion(), stored.type().apiVersion()));
   }
 
   private static ResourceInfo info(ResourceType type, JsonObject names, JsonObject version) {

@@ -1,5 +1,6 @@
 package dev.kedge.registry;
 
+import dev.kedge.model.FieldFault;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
@@ -7,6 +8,7 @@ import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Names;
 import dev.kedge.model.Status.Cause;
+import dev.kedge.registry.kinds.WebhookClientConfig;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -63,17 +65,58 @@ final class DefinitionStrategy implements Strategy {
     }
     names(names, causes);
     versions(spec, causes);
-    String strategy = spec.text("conversion", "strategy");
-    if (strategy.equals("Webhook")) {
-      causes.add(
-          new Cause(
-              "FieldValueForbidden",
-              "Forbidden: conversion webhooks are not supported yet; use strategy None",
-              "spec.conversion.strategy"));
-    } else if (!strategy.equals("None")) {
-      causes.add(notSupported("spec.conversion.strategy", strategy, "\"None\", \"Webhook\""));
-    }
+    conversion(spec.object("conversion"), causes);
     return causes;
+  }
+
+  /** The fields as upstream's messages name them, which is not where they stand. */
+  private static void conversion(JsonObject conversion, List<Cause> causes) {
+    String strategy = conversion.text("strategy");
+    String clientConfig = "spec.conversion.webhookClientConfig";
+    String reviewVersions = "spec.conversion.conversionReviewVersions";
+    JsonObject webhook = conversion.object("webhook");
+    List<String> versions = webhook.strings("conversionReviewVersions");
+    if (!strategy.equals("Webhook")) {
+      if (!strategy.equals("None")) {
+        causes.add(
+            notSupported("spec.conversion.strategy", strategy, "\"None\", \"Webhook\""));
+      }
+      if (webhook.has("clientConfig")) {
+        causes.add(
+            FieldFault.forbidden(
+                clientConfig, "should not be set when strategy is not set to Webhook"));
+      }
+      if (!versions.isEmpty()) {
+        causes.add(
+            FieldFault.forbidden(
+                reviewVersions, "should not be set when strategy is not set to Webhook"));
+      }
+      return;
+    }
+    if (webhook.has("clientConfig")) {
+      causes.addAll(WebhookClientConfig.faults(clientConfig, webhook.object("clientConfig")));
+    } else {
+      causes.add(required(clientConfig, "required when strategy is set to Webhook"));
+    }
+    if (versions.isEmpty()) {
+      causes.add(required(reviewVersions, ""));
+      return;
+    }
+    Set<String> seen = new HashSet<>();
+    for (int i = 0; i < versions.size(); i++) {
+      String at = reviewVersions + "[" + i + "]";
+      String version = versions.get(i);
+      if (!seen.add(version)) {
+        causes.add(invalid(at, version, "duplicate version"));
+        continue;
+      }
+      Names.label1035(version).forEach(fault -> causes.add(invalid(at, version, fault)));
+    }
+    if (!versions.contains("v1") && !versions.contains("v1beta1")) {
+      causes.add(
+          FieldFault.invalid(
+              reviewVersions, versions, "must include at least one of v1, v1beta1"));
+    }
   }
 
   private static void names(JsonObject names, List<Cause> causes) {

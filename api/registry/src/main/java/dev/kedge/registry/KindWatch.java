@@ -49,8 +49,8 @@ final class KindWatch implements ServedWatch {
     if (!begun) {
       begun = true;
       List<WatchEvent> first = new ArrayList<>(initial.size() + 1);
-      for (Item item : initial) {
-        first.add(new WatchEvent(WatchEvent.Type.ADDED, served.object(item)));
+      for (ServedObject object : served.objects(initial)) {
+        first.add(new WatchEvent(WatchEvent.Type.ADDED, object));
       }
       initial = List.of();
       if (marksInitial && bookmarks) {
@@ -74,15 +74,16 @@ final class KindWatch implements ServedWatch {
       throw expired("too old resource version (" + e.compactRevision() + ")", e);
     }
     List<WatchEvent> told = new ArrayList<>(events.size() + 1);
-    for (CacheEvent event : events) {
+    List<ServedObject> objects = served.objects(events.stream().map(CacheEvent::item).toList());
+    for (int i = 0; i < events.size(); i++) {
       told.add(
           new WatchEvent(
-              switch (event.type()) {
+              switch (events.get(i).type()) {
                 case ADDED -> WatchEvent.Type.ADDED;
                 case MODIFIED -> WatchEvent.Type.MODIFIED;
                 case DELETED -> WatchEvent.Type.DELETED;
               },
-              served.object(event.item())));
+              objects.get(i)));
     }
     if (bookmarks && System.nanoTime() - nextBookmark >= 0) {
       nextBookmark = System.nanoTime() + BOOKMARKS.toNanos();

@@ -50,6 +50,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
   private final EventExpiry expiry;
   private final Admission admission;
   private final Map<String, ComputedResource> computed = new HashMap<>();
+  private final WebhookCalls webhooks;
 
   /**
    * A registry.
@@ -71,7 +72,8 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     this.network = new ServiceNetwork(settings.serviceRange());
     this.patches = new Patches(clock);
     this.scales = new Scales(patches);
-    this.customResources = new CustomResources(catalogs, objects, scales, clock);
+    this.webhooks = new WebhookCalls();
+    this.customResources = new CustomResources(catalogs, objects, scales, webhooks, clock);
     List<WriteHook> hooks =
         List.of(network, customResources, new Namespaces(), new Told(admission));
     this.admission = new Admission(admission);
@@ -106,6 +108,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     customResources.close();
     catalogs.current().kinds().forEach(StoredKind::close);
     admission.close();
+    webhooks.close();
   }
 
   @Override
@@ -444,6 +447,14 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     @Override
     public List<KubeObject> list(ResourceType type, String namespace) {
       return list(type, namespace, false);
+    }
+
+    @Override
+    public List<Long> revisions(ResourceType type) {
+      return catalogs.current().stored(type.groupResource()).stream()
+          .flatMap(kind -> kind.cache().list(Selection.ALL, 0, 0).items().stream())
+          .map(Item::revision)
+          .toList();
     }
 
     @Override

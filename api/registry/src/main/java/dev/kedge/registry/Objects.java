@@ -16,6 +16,12 @@ public interface Objects {
   /** The objects of a namespace (empty: of all), from the watch cache. */
   List<KubeObject> list(ResourceType type, String namespace);
 
+  /**
+   * The revisions of all objects of a resource, from the watch cache: equal as long as none of them
+   * has changed.
+   */
+  List<Long> revisions(ResourceType type);
+
   /** The object as the store has it now: for decisions that a {@link #replace} builds on. */
   Optional<KubeObject> findLatest(ResourceType type, String namespace, String name);
 

@@ -40,11 +40,8 @@ final class Reads {
   static ServedList list(Served served, String namespace, ListOptions options) {
     List<Item> items = new ArrayList<>();
     Page page = page(served, namespace, options, items);
-    List<ServedObject> objects = new ArrayList<>(items.size());
-    for (Item item : items) {
-      objects.add(served.object(item));
-    }
-    return new ServedList(objects, page.resourceVersion(), page.continueToken(), page.remaining());
+    return new ServedList(
+        served.objects(items), page.resourceVersion(), page.continueToken(), page.remaining());
   }
 
   /** What a page tells besides its items. */

@@ -2,6 +2,8 @@ package dev.kedge.registry;
 
 import dev.kedge.model.KubeObject;
 import dev.kedge.store.cache.Item;
+import java.util.ArrayList;
+import java.util.List;
 
 /** One served version of a stored resource. */
 record Served(ResourceInfo info, StoredKind stored, Converter converter) {
@@ -11,9 +13,36 @@ record Served(ResourceInfo info, StoredKind stored, Converter converter) {
     return converter.identity() ? stored : object(stored.tree());
   }
 
+  /** Items in this version, translated together where that is cheaper. */
+  List<ServedObject> objects(List<Item> items) {
+    List<ServedObject> objects = new ArrayList<>(items.size());
+    if (!converter.together()) {
+      for (Item item : items) {
+        objects.add(object(item));
+      }
+      return objects;
+    }
+    List<KubeObject> trees = new ArrayList<>(items.size());
+    for (Item item : items) {
+      trees.add(StoredKind.served(item).tree());
+    }
+    for (KubeObject served : converter.toServed(trees)) {
+      objects.add(ServedObject.of(served));
+    }
+    return objects;
+  }
+
   /** A stored document, resource version included, in this version. */
   ServedObject object(KubeObject stored) {
     return ServedObject.of(converter.toServed(stored));
+  }
+
+  /**
+   * What is held against this version's schema: versions of one shape share their documents, but
+   * those that a webhook translates do not.
+   */
+  KubeObject validated(KubeObject document) {
+    return converter.together() ? converter.toServed(document) : document;
   }
 
   String group() {

@@ -30,6 +30,7 @@ final class StoredKind implements AutoCloseable {
   private final Set<String> subresources;
   private final Map<String, List<String>> customFields;
   private final String prefix;
+  private final Converter conversion;
   private volatile @Nullable WatchCache cache;
   private boolean closed;
 
@@ -37,6 +38,7 @@ final class StoredKind implements AutoCloseable {
    * @param type the stored version
    * @param subresources names of all subresources
    * @param customFields selectable fields of a custom resource: label and path
+   * @param conversion to the stored version, from whatever version an object was stored in
    */
   StoredKind(
       Store store,
@@ -45,7 +47,8 @@ final class StoredKind implements AutoCloseable {
       Strategy strategy,
       boolean custom,
       Set<String> subresources,
-      Map<String, List<String>> customFields) {
+      Map<String, List<String>> customFields,
+      Converter conversion) {
     this.store = store;
     this.type = type;
     this.schema = schema;
@@ -53,6 +56,7 @@ final class StoredKind implements AutoCloseable {
     this.custom = custom;
     this.subresources = Set.copyOf(subresources);
     this.customFields = Map.copyOf(customFields);
+    this.conversion = conversion;
     this.prefix =
         "/registry/" + (type.group().isEmpty() ? "core" : type.group()) + "/" + type.plural() + "/";
   }
@@ -152,6 +156,10 @@ final class StoredKind implements AutoCloseable {
       return json;
     }
     JsonObject stored = Json.parseObject(json);
+    if (conversion.together() && !stored.text("apiVersion").equals(type.apiVersion())) {
+      // Another shape, which only the webhook can translate; that is done for who reads it.
+      return json;
+    }
     JsonObject known = SchemaDecoder.prune(schema, type.groupVersionKind(), stored).object();
     JsonObject formed = SchemaDecoder.withDefaults(schema, known);
     return formed.equals(stored) ? json : Json.bytes(formed);
@@ -166,7 +174,14 @@ final class StoredKind implements AutoCloseable {
     return values;
   }
 
-  /** An item as it is served in the stored version; shared by all who hold it. */
+  /** An object in the version that is stored now; it may have been stored in an earlier one. */
+  ServedObject upToDate(ServedObject found) {
+    return conversion.identity() || found.tree().apiVersion().equals(type.apiVersion())
+        ? found
+        : ServedObject.of(conversion.toStored(found.tree()));
+  }
+
+  /** An item as it is in the cache; shared by all who hold it. */
   static ServedObject served(Item item) {
     return item.shared(found -> ServedObject.of(found.json()));
   }

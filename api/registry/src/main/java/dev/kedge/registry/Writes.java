@@ -60,14 +60,15 @@ final class Writes {
   /** An object as the store has it now, with the revision that an update must expect. */
   record Current(KubeObject stored, long revision, byte[] json) {
     /** From the watch cache, whose item already has the tree or will share it. */
-    static Current of(Item item) {
-      ServedObject served = StoredKind.served(item);
-      return new Current(served.tree(), item.revision(), served.json());
+    static Current of(StoredKind kind, Item item) {
+      ServedObject current = kind.upToDate(StoredKind.served(item));
+      return new Current(current.tree(), item.revision(), current.json());
     }
 
     static Current of(StoredKind kind, Store.Entry entry) {
       byte[] json = kind.form(ResourceVersions.splice(entry.value(), entry.revision()));
-      return new Current(KubeObject.parse(json), entry.revision(), json);
+      ServedObject current = kind.upToDate(ServedObject.of(json));
+      return new Current(current.tree(), entry.revision(), current.json());
     }
   }
 
@@ -224,7 +225,7 @@ final class Writes {
         ready = hook.beforeCreate(kind, ready, options.dryRun(), rollback);
       }
       List<Cause> causes = new ArrayList<>(MetadataRules.validate(kind, ready));
-      causes.addAll(Documents.validate(served.info(), ready));
+      causes.addAll(Documents.validate(served.info(), served.validated(ready)));
       causes.addAll(kind.strategy().validate(ready));
       check(kind, ready, causes);
       List<String> reviewWarnings = new ArrayList<>();
@@ -435,7 +436,9 @@ final class Writes {
                 warnings));
       }
       List<Cause> causes = new ArrayList<>(MetadataRules.validateUpdate(kind, stored, oldStored));
-      causes.addAll(Documents.validateUpdate(served.info(), stored, oldStored));
+      causes.addAll(
+          Documents.validateUpdate(
+              served.info(), served.validated(stored), served.validated(oldStored)));
       causes.addAll(change.aspect().validate(stored, oldStored));
       if (change.aspect().validated()) {
         causes.addAll(kind.strategy().validate(stored));
@@ -508,7 +511,7 @@ final class Writes {
   Optional<Current> current(StoredKind kind, String key, boolean fresh) {
     return fresh
         ? store.get(key).map(entry -> Current.of(kind, entry))
-        : kind.cache().get(key, 0).map(Current::of);
+        : kind.cache().get(key, 0).map(item -> Current.of(kind, item));
   }
 
   private boolean isCurrent(String key, long revision) {

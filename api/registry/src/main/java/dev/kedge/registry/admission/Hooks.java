@@ -16,20 +16,7 @@ final class Hooks {
   private final boolean mutating;
   private volatile Made made = new Made(List.of(), List.of());
 
-  private record Made(List<KubeObject> configurations, List<Hook> hooks) {
-    /** The cache hands out the same document as long as it is not changed. */
-    boolean isOf(List<KubeObject> present) {
-      if (present.size() != configurations.size()) {
-        return false;
-      }
-      for (int i = 0; i < present.size(); i++) {
-        if (present.get(i) != configurations.get(i)) {
-          return false;
-        }
-      }
-      return true;
-    }
-  }
+  private record Made(List<Long> revisions, List<Hook> hooks) {}
 
   Hooks(ResourceType type, boolean mutating) {
     this.type = type;
@@ -37,13 +24,13 @@ final class Hooks {
   }
 
   List<Hook> all(Objects objects) {
-    List<KubeObject> present = objects.list(type, "");
+    List<Long> present = objects.revisions(type);
     Made known = made;
-    if (known.isOf(present)) {
+    if (known.revisions().equals(present)) {
       return known.hooks();
     }
     List<Hook> hooks = new ArrayList<>();
-    for (KubeObject configuration : present) {
+    for (KubeObject configuration : objects.list(type, "")) {
       List<JsonObject> webhooks = configuration.json().objects("webhooks");
       for (int i = 0; i < webhooks.size(); i++) {
         hooks.add(Hook.of(configuration, i, webhooks.get(i), mutating));
