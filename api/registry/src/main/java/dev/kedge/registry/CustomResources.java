@@ -70,11 +70,7 @@ final class CustomResources implements WriteHook, AutoCloseable {
   private record Entry(KubeObject definition, Optional<StoredKind> kind, List<Served> served) {}
 
   CustomResources(
-      CatalogHolder catalogs,
-      Objects objects,
-      Scales scales,
-      WebhookCalls webhooks,
-      Clock clock) {
+      CatalogHolder catalogs, Objects objects, Scales scales, WebhookCalls webhooks, Clock clock) {
     this.webhooks = webhooks;
     this.catalogs = catalogs;
     this.objects = objects;
@@ -409,11 +405,7 @@ final class CustomResources implements WriteHook, AutoCloseable {
     for (JsonObject version : spec.objects("versions")) {
       ResourceInfo info = infos.get(version.text("name"));
       if (version.flag("served") && info != null) {
-        served.add(
-            new Served(
-                info,
-                kind,
-                conversion(webhook, info, stored, spec)));
+        served.add(new Served(info, kind, conversion(webhook, info, stored, spec)));
       }
     }
     return new Entry(definition, Optional.of(kind), List.copyOf(served));
@@ -429,8 +421,7 @@ final class CustomResources implements WriteHook, AutoCloseable {
     }
     return webhook
         .map(by -> by.between(served, stored))
-        .orElseGet(
-            () -> Converter.relabel(served.type().apiVersion(), stored.type().apiVersion()));
+        .orElseGet(() -> Converter.relabel(served.type().apiVersion(), stored.type().apiVersion()));
   }
 
   private static ResourceInfo info(ResourceType type, JsonObject names, JsonObject version) {

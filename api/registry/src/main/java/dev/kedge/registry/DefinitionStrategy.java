@@ -78,8 +78,7 @@ final class DefinitionStrategy implements Strategy {
     List<String> versions = webhook.strings("conversionReviewVersions");
     if (!strategy.equals("Webhook")) {
       if (!strategy.equals("None")) {
-        causes.add(
-            notSupported("spec.conversion.strategy", strategy, "\"None\", \"Webhook\""));
+        causes.add(notSupported("spec.conversion.strategy", strategy, "\"None\", \"Webhook\""));
       }
       if (webhook.has("clientConfig")) {
         causes.add(
@@ -114,8 +113,7 @@ final class DefinitionStrategy implements Strategy {
     }
     if (!versions.contains("v1") && !versions.contains("v1beta1")) {
       causes.add(
-          FieldFault.invalid(
-              reviewVersions, versions, "must include at least one of v1, v1beta1"));
+          FieldFault.invalid(reviewVersions, versions, "must include at least one of v1, v1beta1"));
     }
   }
 

@@ -186,8 +186,7 @@ final class WebhookConversion {
     }
     List<JsonObject> converted = response.objects("convertedObjects");
     if (converted.size() != documents.size()) {
-      throw failed(
-          kind, "returned " + converted.size() + " objects, expected " + documents.size());
+      throw failed(kind, "returned " + converted.size() + " objects, expected " + documents.size());
     }
     return converted.stream().map(KubeObject::new).toList();
   }
@@ -210,7 +209,12 @@ final class WebhookConversion {
     if (!converted.kind().equals(document.kind())) {
       throw failed(
           kind,
-          at + "invalid kind (expected " + document.kind() + ", received " + converted.kind() + ")");
+          at
+              + "invalid kind (expected "
+              + document.kind()
+              + ", received "
+              + converted.kind()
+              + ")");
     }
     same(kind, at, "name", document.name(), converted.name());
     same(kind, at, "namespace", document.namespace(), converted.namespace());

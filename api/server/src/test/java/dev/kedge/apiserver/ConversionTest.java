@@ -41,8 +41,7 @@ class ConversionTest {
       JsonObject spec = object.object("spec");
       JsonObject changed;
       if (desired.endsWith("/v1")) {
-        changed =
-            JsonObject.of("hostPort", spec.text("host") + ":" + spec.text("port"));
+        changed = JsonObject.of("hostPort", spec.text("host") + ":" + spec.text("port"));
       } else {
         String[] parts = (spec.text("hostPort") + ":").split(":", -1);
         changed = JsonObject.of("host", parts[0], "port", parts[1]);
@@ -71,26 +70,25 @@ class ConversionTest {
   private static String definition(String kind, String conversion, String storage) {
     String plural = kind.toLowerCase(java.util.Locale.ROOT) + "s";
     return """
-        apiVersion: apiextensions.k8s.io/v1
-        kind: CustomResourceDefinition
-        metadata: {name: %s.stable.example.com}
-        spec:
-          group: stable.example.com
-          scope: Namespaced
-          names: {plural: %s, kind: %s}
-          conversion: %s
-          versions:
-          - name: v1
-            served: true
-            storage: %s
-            schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, required: [hostPort], properties: {hostPort: {type: string}}}}}}
-          - name: v2
-            served: true
-            storage: %s
-            schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, required: [host], properties: {host: {type: string}, port: {type: string}}}}}}
-        """
-        .formatted(
-            plural, plural, kind, conversion, storage.equals("v1"), storage.equals("v2"));
+    apiVersion: apiextensions.k8s.io/v1
+    kind: CustomResourceDefinition
+    metadata: {name: %s.stable.example.com}
+    spec:
+      group: stable.example.com
+      scope: Namespaced
+      names: {plural: %s, kind: %s}
+      conversion: %s
+      versions:
+      - name: v1
+        served: true
+        storage: %s
+        schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, required: [hostPort], properties: {hostPort: {type: string}}}}}}
+      - name: v2
+        served: true
+        storage: %s
+        schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, required: [host], properties: {host: {type: string}, port: {type: string}}}}}}
+    """
+        .formatted(plural, plural, kind, conversion, storage.equals("v1"), storage.equals("v2"));
   }
 
   private static String webhook(String path) {
@@ -131,7 +129,8 @@ class ConversionTest {
             + " 'x:80'}}");
     int before = hooks.asked("/convert").size();
     JsonObject list = server.get(path("v2", "links")).json();
-    assertThat(list.objects("items")).extracting(item -> item.text("spec", "host"))
+    assertThat(list.objects("items"))
+        .extracting(item -> item.text("spec", "host"))
         .containsExactly("localhost", "x");
     assertThat(hooks.asked("/convert").size() - before).isLessThanOrEqualTo(1);
     try (var reader =
@@ -168,7 +167,8 @@ class ConversionTest {
         path("v1", "movers"),
         "{apiVersion: stable.example.com/v1, kind: Mover, metadata: {name: one}, spec: {hostPort:"
             + " 'a:1'}}");
-    String definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/movers.stable.example.com";
+    String definition =
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/movers.stable.example.com";
     Reply changed =
         server.send(
             "PATCH",
@@ -216,7 +216,10 @@ class ConversionTest {
                 review,
                 new JsonArray(
                     List.of(
-                        review.object("request").objects("objects").getFirst()
+                        review
+                            .object("request")
+                            .objects("objects")
+                            .getFirst()
                             .with("apiVersion", "stable.example.com/v2")
                             .with("metadata", JsonObject.of("name", "other"))))));
     assertThat(server.get(path("v2", "liars/one")).json().text("message"))
