@@ -83,7 +83,15 @@ final class CatalogHolder {
   private static Served computed(Store store, ResourceInfo info) {
     return new Served(
         info,
-        new StoredKind(store, info.type(), info.schema(), Strategy.PLAIN, true, Set.of(), Map.of(), Converter.IDENTITY),
+        new StoredKind(
+            store,
+            info.type(),
+            info.schema(),
+            Strategy.PLAIN,
+            true,
+            Set.of(),
+            Map.of(),
+            Converter.IDENTITY),
         Converter.IDENTITY);
   }
 
