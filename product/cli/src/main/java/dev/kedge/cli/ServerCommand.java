@@ -63,15 +63,26 @@ final class ServerCommand {
                 .formatted(startup.elapsed().toMillis() / 1e3));
       }
       startup.say("Kubeconfig: " + config.kubeconfig());
-      startup.say("Next: " + System.getProperty("kedge.command", "./kedge") + " kubectl get nodes");
+      startup.say("Next: " + next(config, values));
       stop.await();
-      startup.say("Stopping; containers keep running (kedge killall stops them).");
+      startup.say(
+          config.runAgent()
+              ? "Stopping; containers keep running (kedge killall stops them)."
+              : "Stopping.");
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } finally {
       stopped.countDown();
     }
     return 0;
+  }
+
+  /** A first command that works as it stands. */
+  private static String next(ServerConfig config, Flags.Values values) {
+    String command = System.getProperty("kedge.command", "./kedge") + " kubectl ";
+    return command
+        + (values.isSet("write-kubeconfig") ? "--kubeconfig=" + config.kubeconfig() + " " : "")
+        + (config.runAgent() ? "get nodes" : "get namespaces");
   }
 
   /** Installs what the node misses, or says what that is. */

@@ -6,7 +6,10 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -109,7 +112,7 @@ final class Preflight {
           "the data directory "
               + directory
               + " cannot be used ("
-              + e.getMessage()
+              + why(e)
               + "); choose another with --data-dir",
           e);
     }
@@ -135,10 +138,21 @@ final class Preflight {
           "the kubeconfig "
               + file
               + " cannot be written ("
-              + e.getMessage()
+              + why(e)
               + "); choose another place with --write-kubeconfig",
           e);
     }
+  }
+
+  /** What the system said, without the path, which the library gives for a message. */
+  static String why(IOException e) {
+    return switch (e) {
+      case NoSuchFileException _ -> "no such file or directory";
+      case AccessDeniedException _ -> "permission denied";
+      case FileAlreadyExistsException _ -> "a file is in the way";
+      case FileSystemException f when f.getReason() != null -> f.getReason();
+      default -> String.valueOf(e.getMessage());
+    };
   }
 
   private static void port(String address, int port, String flag) {

@@ -125,7 +125,7 @@ final class ServingCertificates {
           "the kubeconfig "
               + file
               + " cannot be written ("
-              + e.getMessage()
+              + Preflight.why(e instanceof UncheckedIOException u ? u.getCause() : (IOException) e)
               + "); choose another place with --write-kubeconfig",
           e);
     }

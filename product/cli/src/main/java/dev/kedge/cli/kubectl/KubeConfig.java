@@ -31,8 +31,8 @@ final class KubeConfig {
   }
 
   /**
-   * Reads {@code --kubeconfig}, else {@code $KUBECONFIG}, else {@code ~/.kube/config}, else the
-   * file that {@code kedge server} writes.
+   * Reads {@code --kubeconfig}, else {@code $KUBECONFIG}, else the file that {@code kedge server}
+   * wrote on this machine, as K3s does, else {@code ~/.kube/config}.
    *
    * @throws UsageException if a file cannot be read or is no kubeconfig
    */
@@ -54,7 +54,7 @@ final class KubeConfig {
     }
     Path home = home(console).resolve(".kube/config");
     Path given = Path.of(System.getProperty("kedge.kubeconfig", KEDGE.toString()));
-    return read(List.of(Files.exists(home) || !Files.exists(given) ? home : given));
+    return read(List.of(Files.isReadable(given) || !Files.exists(home) ? given : home));
   }
 
   static Path home(Console console) {
