@@ -39,6 +39,7 @@ public final class Containerd implements AutoCloseable {
   private static final Logger LOG = System.getLogger("dev.kedge.node");
   private static final Duration START_LIMIT = Duration.ofSeconds(60);
   private static final String NAMESPACE = "k8s.io";
+  private static final Path CNI = Path.of("/var/lib/cni");
 
   private final NodeSettings settings;
   private final CriClient cri;
@@ -415,9 +416,9 @@ public final class Containerd implements AutoCloseable {
   public static List<String> stopAll(NodeSettings settings)
       throws IOException, InterruptedException {
     List<String> done = new ArrayList<>();
-    int sandboxes = removeSandboxes(settings);
-    if (sandboxes > 0) {
-      done.add("removed " + sandboxes + " pod sandboxes");
+    List<String> sandboxes = removeSandboxes(settings);
+    if (!sandboxes.isEmpty()) {
+      done.add("removed " + sandboxes.size() + " pod sandboxes");
     }
     Optional<ProcessHandle> containerd = running(settings);
     containerd.ifPresent(
@@ -446,6 +447,8 @@ public final class Containerd implements AutoCloseable {
     Mounts.deleteTree(settings.runDirectory().resolve("volumes"));
     new Cgroups(settings.cgroupRoot()).removeEmpty();
     clearLinks(settings.containerLogs());
+    removeNetworkResults(sandboxes);
+    removeIfEmpty(settings.runDirectory());
     return done;
   }
 
@@ -468,24 +471,52 @@ public final class Containerd implements AutoCloseable {
     }
   }
 
-  private static int removeSandboxes(NodeSettings settings)
+  /** What the CNI library remembers of sandboxes; other runtimes keep theirs in the same place. */
+  private static void removeNetworkResults(List<String> sandboxes) throws IOException {
+    Path known = CNI.resolve("results");
+    if (!Files.isDirectory(known)) {
+      return;
+    }
+    try (Stream<Path> results = Files.list(known)) {
+      for (Path result : results.toList()) {
+        if (sandboxes.stream().anyMatch(result.getFileName().toString()::contains)) {
+          Files.delete(result);
+        }
+      }
+    }
+    removeIfEmpty(known);
+    removeIfEmpty(CNI);
+  }
+
+  private static void removeIfEmpty(Path directory) throws IOException {
+    if (Files.isDirectory(directory)) {
+      try (Stream<Path> entries = Files.list(directory)) {
+        if (entries.findAny().isPresent()) {
+          return;
+        }
+      }
+      Files.delete(directory);
+    }
+  }
+
+  private static List<String> removeSandboxes(NodeSettings settings)
       throws IOException, InterruptedException {
     // A dead containerd is started once more, since only it knows all that must be undone.
     boolean known = Files.isDirectory(settings.agentDirectory().resolve("containerd"));
     if (!known && settings.runtimeEndpoint().isEmpty()) {
-      return 0;
+      return List.of();
     }
-    int count = 0;
+    List<String> removed = new ArrayList<>();
     try (Containerd containerd = start(settings)) {
       for (Cri.Sandbox sandbox : containerd.cri().listPodSandboxes(Cri.SandboxFilter.ALL)) {
         containerd.cri().stopPodSandbox(sandbox.id());
         containerd.cri().removePodSandbox(sandbox.id());
-        count++;
+        removed.add(sandbox.id());
       }
     } catch (GrpcException e) {
       LOG.log(Level.WARNING, "not all sandboxes could be removed", e);
     }
-    return count;
+    return removed;
   }
 
   /** Shims name their containerd's socket on the command line. */
