@@ -21,7 +21,7 @@ public final class ControllerSet implements AutoCloseable {
   /** Makes every controller; none works before {@link #start}. */
   public static ControllerSet all(ControllerContext context) {
     Recorders recorders = new Recorders(context);
-    GarbageCollector garbageCollector = new GarbageCollector(context);
+    GarbageCollector garbageCollector = new GarbageCollector(context, recorders);
     List<Controller> all = new ArrayList<>();
     all.addAll(
         List.of(
@@ -38,6 +38,7 @@ public final class ControllerSet implements AutoCloseable {
             CronJobController.create(context, recorders),
             EndpointsController.create(context),
             EndpointSliceController.create(context),
+            EndpointSliceMirror.create(context),
             VolumeController.create(context, recorders),
             EphemeralVolumeController.create(context),
             NodeLifecycleController.create(context, recorders),

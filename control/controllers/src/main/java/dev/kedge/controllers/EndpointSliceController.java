@@ -2,16 +2,14 @@ package dev.kedge.controllers;
 
 import dev.kedge.client.Informer;
 import dev.kedge.client.KubeClient;
-import dev.kedge.controllers.ServicePods.Port;
+import dev.kedge.controllers.SliceWriter.Group;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Resources;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
-import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -60,8 +58,6 @@ final class EndpointSliceController implements Reconciler {
         .build();
   }
 
-  private record Group(String family, List<Port> ports) {}
-
   @Override
   public Result reconcile(ObjectKey key) throws InterruptedException {
     Optional<KubeObject> found = services.get(key);
@@ -80,23 +76,22 @@ final class EndpointSliceController implements Reconciler {
       return Result.DONE;
     }
     KubeObject service = found.get();
-    Map<Group, Map<String, JsonObject>> wanted = wanted(service);
-    Changes changes = new Changes(service);
-    Map<Group, List<KubeObject>> byGroup = new HashMap<>();
-    for (KubeObject slice : present) {
-      Group group = groupOf(slice);
-      if (wanted.containsKey(group)) {
-        byGroup.computeIfAbsent(group, _ -> new ArrayList<>()).add(slice);
-      } else {
-        changes.delete(slice);
-      }
+    JsonObject.Builder labels = JsonObject.builder().putAll(service.metadata().object("labels"));
+    labels.put(SERVICE_NAME, service.name()).put(MANAGED_BY, SELF);
+    if (ServicePods.headless(service)) {
+      labels.put(ServicePods.HEADLESS, "");
     }
-    for (Map.Entry<Group, Map<String, JsonObject>> entry : wanted.entrySet()) {
-      changes.fill(
-          entry.getKey(), entry.getValue(), byGroup.getOrDefault(entry.getKey(), List.of()));
-    }
-    Writes.awaitSeen(slices, changes.written);
-    Writes.awaitGoing(slices, changes.deleted);
+    new SliceWriter(
+            client,
+            slices,
+            new SliceWriter.Shape(
+                service,
+                Owners.controllerReference(Resources.SERVICES, service),
+                labels.build(),
+                JsonObject.EMPTY,
+                MOST),
+            endpoint -> endpoint.text("targetRef", "uid"))
+        .write(wanted(service), present);
     return Result.DONE;
   }
 
@@ -142,129 +137,26 @@ final class EndpointSliceController implements Reconciler {
         .putNonEmpty("nodeName", node)
         .put("targetRef", ServicePods.targetReference(pod))
         .putNonEmpty("zone", zone)
+        .putNonEmpty(
+            "hints",
+            ready
+                ? hints(service.spec().text("trafficDistribution"), node, zone)
+                : JsonObject.EMPTY)
         .build();
   }
 
-  private static Group groupOf(KubeObject slice) {
-    return new Group(
-        slice.json().text("addressType"),
-        slice.json().objects("ports").stream()
-            .map(
-                port ->
-                    new Port(
-                        port.text("name"),
-                        port.text("protocol"),
-                        port.integer("port"),
-                        port.text("appProtocol")))
-            .toList());
-  }
-
-  /** What one run writes. */
-  private final class Changes {
-    private final KubeObject service;
-    private final List<KubeObject> written = new ArrayList<>();
-    private final List<KubeObject> deleted = new ArrayList<>();
-
-    Changes(KubeObject service) {
-      this.service = service;
+  /** For whom an endpoint is meant first; a node's neighbours in its zone come second. */
+  private static JsonObject hints(String distribution, String node, String zone) {
+    if (distribution.isEmpty()) {
+      return JsonObject.EMPTY;
     }
-
-    void delete(KubeObject slice) {
-      Writes.delete(client, Resources.ENDPOINT_SLICES, slice);
-      deleted.add(slice);
+    JsonObject.Builder hints = JsonObject.builder();
+    if (!zone.isEmpty()) {
+      hints.put("forZones", List.of(JsonObject.of("name", zone)));
     }
-
-    void fill(Group group, Map<String, JsonObject> wanted, List<KubeObject> present) {
-      Map<String, JsonObject> missing = new LinkedHashMap<>(wanted);
-      Map<KubeObject, List<JsonObject>> kept = new LinkedHashMap<>();
-      for (KubeObject slice : present) {
-        List<JsonObject> endpoints = new ArrayList<>();
-        for (JsonObject endpoint : slice.json().objects("endpoints")) {
-          JsonObject update = missing.remove(endpoint.text("targetRef", "uid"));
-          if (update != null) {
-            endpoints.add(update);
-          }
-        }
-        kept.put(slice, endpoints);
-      }
-      List<JsonObject> homeless = new ArrayList<>(missing.values());
-      // The fullest first, so that slices fill up instead of multiplying.
-      List<KubeObject> order =
-          kept.keySet().stream()
-              .sorted(
-                  Comparator.comparingInt(
-                      (KubeObject slice) -> -kept.getOrDefault(slice, List.of()).size()))
-              .toList();
-      for (KubeObject slice : order) {
-        List<JsonObject> endpoints = kept.getOrDefault(slice, List.of());
-        while (endpoints.size() < MOST && !homeless.isEmpty()) {
-          endpoints.add(homeless.removeFirst());
-        }
-      }
-      long filled = kept.values().stream().filter(endpoints -> !endpoints.isEmpty()).count();
-      boolean spared = filled > 0 || !homeless.isEmpty();
-      for (Map.Entry<KubeObject, List<JsonObject>> entry : kept.entrySet()) {
-        if (entry.getValue().isEmpty() && spared) {
-          delete(entry.getKey());
-        } else {
-          spared = true;
-          update(entry.getKey(), entry.getValue());
-        }
-      }
-      do {
-        if (homeless.isEmpty() && spared) {
-          return;
-        }
-        List<JsonObject> part = homeless.subList(0, Math.min(MOST, homeless.size()));
-        create(group, List.copyOf(part));
-        part.clear();
-        spared = true;
-      } while (true);
+    if (distribution.equals("PreferSameNode") && !node.isEmpty()) {
+      hints.put("forNodes", List.of(JsonObject.of("name", node)));
     }
-
-    private void update(KubeObject slice, List<JsonObject> endpoints) {
-      KubeObject next = slice.withMetadata("labels", labels()).with("endpoints", endpoints);
-      if (!next.labels().equals(slice.labels())
-          || !slice.json().objects("endpoints").equals(endpoints)) {
-        written.add(client.update(Resources.ENDPOINT_SLICES, next));
-      }
-    }
-
-    private void create(Group group, List<JsonObject> endpoints) {
-      written.add(
-          client.create(
-              Resources.ENDPOINT_SLICES,
-              new KubeObject(
-                  JsonObject.of(
-                      "apiVersion",
-                      "discovery.k8s.io/v1",
-                      "kind",
-                      "EndpointSlice",
-                      "metadata",
-                      JsonObject.of(
-                          "generateName",
-                          service.name() + "-",
-                          "namespace",
-                          service.namespace(),
-                          "labels",
-                          labels(),
-                          "ownerReferences",
-                          List.of(Owners.controllerReference(Resources.SERVICES, service))),
-                      "addressType",
-                      group.family(),
-                      "endpoints",
-                      endpoints,
-                      "ports",
-                      group.ports().stream().map(port -> port.json(true)).toList()))));
-    }
-
-    private JsonObject labels() {
-      JsonObject.Builder labels = JsonObject.builder().putAll(service.metadata().object("labels"));
-      labels.put(SERVICE_NAME, service.name()).put(MANAGED_BY, SELF);
-      if (ServicePods.headless(service)) {
-        labels.put(ServicePods.HEADLESS, "");
-      }
-      return labels.build();
-    }
+    return hints.build();
   }
 }

@@ -1,5 +1,6 @@
 package dev.kedge.controllers;
 
+import dev.kedge.client.Events;
 import dev.kedge.client.Informer;
 import dev.kedge.client.KubeClient;
 import dev.kedge.client.KubeClient.DeleteOptions;
@@ -15,7 +16,6 @@ import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
-import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -31,7 +31,6 @@ import java.util.Set;
  * uids. It watches every kind, but keeps only who owns whom.
  */
 final class GarbageCollector implements Reconciler, AutoCloseable {
-  private static final System.Logger LOG = System.getLogger("dev.kedge.controllers");
   private static final String ORPHAN = "orphan";
   private static final String FOREGROUND = "foregroundDeletion";
   private static final ObjectKey REFRESH = new ObjectKey("types", "all");
@@ -39,14 +38,16 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
 
   private final ControllerContext context;
   private final KubeClient client;
+  private final Events events;
   private final OwnerGraph graph = new OwnerGraph();
   private final Map<ResourceType, SharedInformers> watched = new HashMap<>();
   private final Controller controller;
   private boolean closed;
 
-  GarbageCollector(ControllerContext context) {
+  GarbageCollector(ControllerContext context, Recorders recorders) {
     this.context = context;
     this.client = context.client();
+    this.events = recorders.of("garbage-collector-controller");
     this.controller =
         Controller.builder("garbage-collector", context.timeline(), this)
             .workers(20)
@@ -236,7 +237,17 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
     for (JsonObject reference : object.ownerReferences()) {
       Owner owner = Owner.of(reference);
       Optional<Node> known = graph.get(owner.uid()).filter(other -> !other.unseen());
-      if (known.isPresent()) {
+      if (known.isPresent() && !known.get().isMeantBy(owner, node.namespace())) {
+        // A name of another namespace, or of another kind: whoever wrote it should know.
+        events.warning(
+            object,
+            "OwnerRefInvalidNamespace",
+            "ownerRef "
+                + described(owner, node.namespace())
+                + " does not exist in namespace \""
+                + node.namespace()
+                + "\"");
+      } else if (known.isPresent()) {
         if (known.get().deleting() && known.get().finalizers().contains(FOREGROUND)) {
           waiting++;
         } else {
@@ -247,7 +258,6 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
       Optional<ResourceType> ownerType = type(owner);
       if (ownerType.isPresent() && ownerType.get().namespaced() && !type.namespaced()) {
         // No namespace to look in: such a reference is an error of its author, not a death.
-        LOG.log(Level.DEBUG, "{0} {1}: owner {2} lives in a namespace", type, node.name(), owner);
         solid.add(reference);
       } else if (exists(owner, node.namespace()) != Existence.NO) {
         solid.add(reference);
@@ -268,6 +278,20 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
             ? "Foreground"
             : object.finalizers().contains(ORPHAN) ? "Orphan" : "Background";
     delete(type, object, policy);
+  }
+
+  private static String described(Owner owner, String namespace) {
+    return "["
+        + owner.apiVersion()
+        + "/"
+        + owner.kind()
+        + ", namespace: "
+        + namespace
+        + ", name: "
+        + owner.name()
+        + ", uid: "
+        + owner.uid()
+        + "]";
   }
 
   private void delete(ResourceType type, KubeObject object, String policy) {

@@ -45,6 +45,19 @@ final class OwnerGraph {
       return knownType == null;
     }
 
+    /** Whether a reference of an object in a namespace means this one, by more than the uid. */
+    boolean isMeantBy(Owner reference, String dependentNamespace) {
+      return reference.kind().equals(identity.kind())
+          && reference.name().equals(identity.name())
+          && group(reference).equals(group(identity))
+          && (namespace.isEmpty() || namespace.equals(dependentNamespace));
+    }
+
+    private static String group(Owner owner) {
+      int slash = owner.apiVersion().indexOf('/');
+      return slash < 0 ? "" : owner.apiVersion().substring(0, slash);
+    }
+
     /** The resource; only of objects that were seen. */
     ResourceType type() {
       return Objects.requireNonNull(knownType);
@@ -109,10 +122,20 @@ final class OwnerGraph {
         concerned.add(owner.uid());
       } else if (known.deleting()) {
         concerned.add(node.uid());
-      } else if (!known.unseen()
-          && !(known.identity().kind().equals(owner.kind())
-              && (known.namespace().isEmpty() || known.namespace().equals(node.namespace())))) {
+      } else if (!known.unseen() && !known.isMeantBy(owner, node.namespace())) {
         concerned.add(node.uid()); // the reference names another object than the uid does
+      }
+    }
+    if (before != null && before.unseen()) {
+      // Until now the dependents' word was all there was; some may have meant another object.
+      for (Node dependent : dependents(node.uid())) {
+        boolean meant =
+            dependent.owners().stream()
+                .filter(owner -> owner.uid().equals(node.uid()))
+                .allMatch(owner -> node.isMeantBy(owner, dependent.namespace()));
+        if (!meant) {
+          concerned.add(dependent.uid());
+        }
       }
     }
     if (node.deleting()) {

@@ -128,4 +128,48 @@ class OwnershipTest {
         name,
         new DeleteOptions(Optional.empty(), policy, "", ""));
   }
+
+  @Test
+  void anOwnerInAnotherNamespaceIsNone() {
+    KubeObject owner = map("owner", Optional.empty());
+    cluster.create(
+        """
+        kind: ConfigMap
+        metadata:
+          name: stranger
+          namespace: kube-public
+          ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: %s}]
+        """
+            .formatted(owner.uid()));
+    cluster.awaitGone(Resources.CONFIG_MAPS, "kube-public", "stranger");
+    cluster.awaitEvent(
+        "stranger",
+        "OwnerRefInvalidNamespace",
+        "ownerRef [v1/ConfigMap, namespace: kube-public, name: owner, uid: "
+            + owner.uid()
+            + "] does not exist in namespace \"kube-public\"");
+    assertThat(cluster.client.find(Resources.CONFIG_MAPS, "default", "owner")).isPresent();
+  }
+
+  @Test
+  void anObjectOfNoNamespaceOutlivesAnOwnerThatHasOne() {
+    KubeObject owner = map("owner", Optional.empty());
+    cluster.create(
+        """
+        apiVersion: scheduling.k8s.io/v1
+        kind: PriorityClass
+        value: 1
+        metadata:
+          name: cluster-wide
+          ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: %s}]
+        """
+            .formatted(owner.uid()));
+    cluster.awaitEvent(
+        "cluster-wide",
+        "OwnerRefInvalidNamespace",
+        "ownerRef [v1/ConfigMap, namespace: , name: owner, uid: "
+            + owner.uid()
+            + "] does not exist in namespace \"\"");
+    assertThat(cluster.client.find(Resources.PRIORITY_CLASSES, "", "cluster-wide")).isPresent();
+  }
 }

@@ -134,6 +134,12 @@ final class ServiceStrategy implements Strategy {
           "spec.sessionAffinityConfig", "must not be set when session affinity is None");
     }
     checks.oneOf("spec.type", type, "ClusterIP", "ExternalName", "LoadBalancer", "NodePort");
+    checks.oneOfOrNone(
+        "spec.trafficDistribution",
+        spec.text("trafficDistribution"),
+        "PreferClose",
+        "PreferSameNode",
+        "PreferSameZone");
     traffic(spec, type, external, checks);
     return checks.causes();
   }

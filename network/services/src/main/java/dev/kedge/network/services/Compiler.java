@@ -39,10 +39,14 @@ final class Compiler {
   /** What a health check node port answers. */
   record Health(ObjectKey service, long localEndpoints) {}
 
+  /**
+   * @param zone this node's zone; empty where it has none
+   */
   Compiled compile(
       Collection<KubeObject> services,
       Collection<KubeObject> endpointSlices,
-      Collection<KubeObject> pods) {
+      Collection<KubeObject> pods,
+      String zone) {
     Map<ObjectKey, List<KubeObject>> slices = new HashMap<>();
     for (KubeObject slice : endpointSlices) {
       String service = slice.labels().getOrDefault("kubernetes.io/service-name", "");
@@ -61,7 +65,8 @@ final class Compiler {
                 .thenComparing(service -> service.key().toString()))
         .forEach(
             service ->
-                compile(service, slices.getOrDefault(service.key(), List.of()), rules, health));
+                compile(
+                    service, slices.getOrDefault(service.key(), List.of()), zone, rules, health));
     // The one that stays before the one that goes, so that a replaced pod hands its port over.
     pods.stream()
         .sorted(
@@ -81,7 +86,11 @@ final class Compiler {
   }
 
   private void compile(
-      KubeObject service, List<KubeObject> slices, Ruleset rules, Map<Integer, Health> health) {
+      KubeObject service,
+      List<KubeObject> slices,
+      String zone,
+      Ruleset rules,
+      Map<Integer, Health> health) {
     JsonObject spec = service.spec();
     rules.element(Tables.CLUSTER_ADDRESSES, spec.text("clusterIP"), "");
     long ready = 0;
@@ -89,7 +98,7 @@ final class Compiler {
       Endpoints endpoints =
           Endpoints.of(slices, port.text("name"), textOr(port.text("protocol"), "TCP"));
       ready = Math.max(ready, endpoints.readyOn(settings.nodeName()));
-      new PortRules(service, port, endpoints, rules).compile();
+      new PortRules(service, port, endpoints, zone, rules).compile();
     }
     int check = (int) spec.integer("healthCheckNodePort");
     if (check > 0
@@ -111,7 +120,8 @@ final class Compiler {
     private final List<Endpoint> cluster;
     private final List<Endpoint> local;
 
-    PortRules(KubeObject service, JsonObject port, Endpoints endpoints, Ruleset rules) {
+    PortRules(
+        KubeObject service, JsonObject port, Endpoints endpoints, String zone, Ruleset rules) {
       this.rules = rules;
       this.service = service;
       this.spec = service.spec();
@@ -119,7 +129,7 @@ final class Compiler {
       this.port = (int) port.integer("port");
       this.nodePort = (int) port.integer("nodePort");
       this.id = service.namespace() + "/" + service.name() + "/" + protocol + "/" + this.port;
-      this.cluster = endpoints.usable();
+      this.cluster = endpoints.usable(settings.nodeName(), zone);
       this.local = endpoints.usableOn(settings.nodeName());
     }
 

@@ -17,10 +17,26 @@ final class Endpoints {
     this.all = all;
   }
 
-  /** One backend. */
-  record Endpoint(String address, int port, String node, boolean ready, boolean serving) {
+  /**
+   * One backend.
+   *
+   * @param hints for whom it is meant, where somebody has a preference
+   */
+  record Endpoint(
+      String address, int port, String node, boolean ready, boolean serving, Hints hints) {
     String target() {
       return address + " . " + port;
+    }
+  }
+
+  /** Nodes and zones that a backend is meant for first. */
+  record Hints(List<String> nodes, List<String> zones) {
+    static Hints of(JsonObject hints) {
+      return new Hints(names(hints.objects("forNodes")), names(hints.objects("forZones")));
+    }
+
+    private static List<String> names(List<JsonObject> hints) {
+      return hints.stream().map(hint -> hint.text("name")).toList();
     }
   }
 
@@ -50,7 +66,8 @@ final class Endpoints {
                     number,
                     endpoint.text("nodeName"),
                     ready,
-                    endpoint.flagOr(ready, "conditions", "serving"));
+                    endpoint.flagOr(ready, "conditions", "serving"),
+                    Hints.of(endpoint.object("hints")));
             found.merge(made.target(), made, (a, b) -> a.ready() ? a : b);
           }
         }
@@ -59,8 +76,21 @@ final class Endpoints {
     return new Endpoints(new ArrayList<>(found.values()));
   }
 
-  /** Those to send to: the ready ones, or while there is none, those that end but still serve. */
-  List<Endpoint> usable() {
+  /**
+   * Those to send to from a node: the ready ones, or while there is none, those that end but still
+   * serve. Hints narrow the choice only where all ready ones have them and one is meant for here:
+   * for the node, or else for its zone.
+   */
+  List<Endpoint> usable(String node, String zone) {
+    List<Endpoint> ready = all.stream().filter(Endpoint::ready).toList();
+    if (ready.stream().noneMatch(endpoint -> endpoint.hints().nodes().isEmpty())
+        && ready.stream().anyMatch(endpoint -> endpoint.hints().nodes().contains(node))) {
+      return usable(endpoint -> endpoint.hints().nodes().contains(node));
+    }
+    if (ready.stream().noneMatch(endpoint -> endpoint.hints().zones().isEmpty())
+        && ready.stream().anyMatch(endpoint -> endpoint.hints().zones().contains(zone))) {
+      return usable(endpoint -> endpoint.hints().zones().contains(zone));
+    }
     return usable(_ -> true);
   }
 

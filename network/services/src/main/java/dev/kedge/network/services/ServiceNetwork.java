@@ -37,6 +37,8 @@ public final class ServiceNetwork implements AutoCloseable {
   private final Informer services;
   private final Informer slices;
   private final Informer pods;
+  private final Informer nodes;
+  private final String nodeName;
   private final HealthChecks healthChecks = new HealthChecks();
   private final Semaphore changes = new Semaphore(0);
   private final CountDownLatch first = new CountDownLatch(1);
@@ -75,6 +77,9 @@ public final class ServiceNetwork implements AutoCloseable {
   ServiceNetwork(Settings settings, Informers informers, HostCommands host) {
     this.host = host;
     this.compiler = new Compiler(settings);
+    this.nodeName = settings.nodeName();
+    this.nodes =
+        informers.of(Resources.NODES, "", Selection.fields("metadata.name=" + settings.nodeName()));
     this.services = informers.of(Resources.SERVICES);
     this.slices = informers.of(Resources.ENDPOINT_SLICES);
     this.pods =
@@ -126,6 +131,7 @@ public final class ServiceNetwork implements AutoCloseable {
       services.awaitSynced();
       slices.awaitSynced();
       pods.awaitSynced();
+      nodes.awaitSynced();
       if (!host.sysctl("net/ipv4/conf/all/route_localnet", "1")) {
         LOG.log(Level.WARNING, "cannot set route_localnet: node ports do not answer on 127.0.0.1");
       }
@@ -135,6 +141,12 @@ public final class ServiceNetwork implements AutoCloseable {
           (before, after) -> {
             if (before.filter(ServiceNetwork::hasHostPort).isPresent()
                 || after.filter(ServiceNetwork::hasHostPort).isPresent()) {
+              changes.release();
+            }
+          });
+      nodes.listen(
+          (before, after) -> {
+            if (!zone(before).equals(zone(after))) {
               changes.release();
             }
           });
@@ -157,9 +169,14 @@ public final class ServiceNetwork implements AutoCloseable {
     }
   }
 
+  private static String zone(Optional<KubeObject> node) {
+    return node.map(n -> n.labels().getOrDefault("topology.kubernetes.io/zone", "")).orElse("");
+  }
+
   /** Brings the kernel to what the API says; returns whether that succeeded. */
   private boolean sync() throws InterruptedException {
-    Compiled compiled = compiler.compile(services.all(), slices.all(), pods.all());
+    Compiled compiled =
+        compiler.compile(services.all(), slices.all(), pods.all(), zone(nodes.get("", nodeName)));
     healthChecks.update(compiled.healthChecks());
     Ruleset rules = compiled.rules();
     Ruleset before = applied.orElseGet(Ruleset::new);
