@@ -45,8 +45,7 @@ class EndpointSliceTest {
   private KubeObject awaitSlice(Predicate<KubeObject> holds) {
     return await()
         .atMost(Duration.ofSeconds(15))
-        .until(
-            () -> slices().stream().filter(holds).findFirst(), java.util.Optional::isPresent)
+        .until(() -> slices().stream().filter(holds).findFirst(), java.util.Optional::isPresent)
         .orElseThrow();
   }
 
@@ -103,7 +102,8 @@ class EndpointSliceTest {
         "web",
         Patch.merge(
             (JsonObject)
-                Yaml.parse("metadata: {labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}}")));
+                Yaml.parse(
+                    "metadata: {labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}}")));
     await().atMost(Duration.ofSeconds(15)).until(() -> slices().isEmpty());
   }
 
@@ -139,8 +139,9 @@ class EndpointSliceTest {
         Resources.ENDPOINTS,
         "default",
         "web",
-        e -> !e.json().objects("subsets").isEmpty()
-            && !e.json().objects("subsets").getFirst().objects("addresses").isEmpty());
+        e ->
+            !e.json().objects("subsets").isEmpty()
+                && !e.json().objects("subsets").getFirst().objects("addresses").isEmpty());
   }
 
   private void service(String more) {

@@ -17,9 +17,12 @@ class EndpointsTest {
         .formatted(address, ready, hints);
   }
 
-  private static final String HERE = "\"forNodes\":[{\"name\":\"here\"}],\"forZones\":[{\"name\":\"east\"}]";
-  private static final String NEAR = "\"forNodes\":[{\"name\":\"other\"}],\"forZones\":[{\"name\":\"east\"}]";
-  private static final String FAR = "\"forNodes\":[{\"name\":\"third\"}],\"forZones\":[{\"name\":\"west\"}]";
+  private static final String HERE =
+      "\"forNodes\":[{\"name\":\"here\"}],\"forZones\":[{\"name\":\"east\"}]";
+  private static final String NEAR =
+      "\"forNodes\":[{\"name\":\"other\"}],\"forZones\":[{\"name\":\"east\"}]";
+  private static final String FAR =
+      "\"forNodes\":[{\"name\":\"third\"}],\"forZones\":[{\"name\":\"west\"}]";
   private static final String ZONE = "\"forZones\":[{\"name\":\"east\"}]";
 
   /** Where traffic from node {@code here} of zone {@code east} goes. */
