@@ -2,6 +2,7 @@ package dev.kedge.server;
 
 import dev.kedge.lifecycle.UserException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -145,12 +146,13 @@ final class Preflight {
   }
 
   /** What the system said, without the path, which the library gives for a message. */
-  static String why(IOException e) {
+  static String why(Exception e) {
     return switch (e) {
       case NoSuchFileException _ -> "no such file or directory";
       case AccessDeniedException _ -> "permission denied";
       case FileAlreadyExistsException _ -> "a file is in the way";
-      case FileSystemException f when f.getReason() != null -> f.getReason();
+      case FileSystemException f when f.getReason() instanceof String reason -> reason;
+      case UncheckedIOException u when u.getCause() instanceof IOException cause -> why(cause);
       default -> String.valueOf(e.getMessage());
     };
   }

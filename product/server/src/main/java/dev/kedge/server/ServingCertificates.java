@@ -125,7 +125,7 @@ final class ServingCertificates {
           "the kubeconfig "
               + file
               + " cannot be written ("
-              + Preflight.why(e instanceof UncheckedIOException u ? u.getCause() : (IOException) e)
+              + Preflight.why(e)
               + "); choose another place with --write-kubeconfig",
           e);
     }

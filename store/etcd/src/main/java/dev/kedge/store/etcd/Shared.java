@@ -1,6 +1,7 @@
 package dev.kedge.store.etcd;
 
 import dev.kedge.store.StoreException;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.LongSupplier;
@@ -36,7 +37,8 @@ final class Shared {
       return mine.join();
     } catch (CompletionException e) {
       // The trace of who waited, not only of who asked.
-      throw new StoreException(String.valueOf(e.getCause().getMessage()), e.getCause());
+      Throwable cause = Objects.requireNonNullElse(e.getCause(), e);
+      throw new StoreException(String.valueOf(cause.getMessage()), cause);
     }
   }
 
