@@ -107,6 +107,11 @@ public final class CertificateAuthority {
         certificate(), key, user, groups, List.of(), publicKey, false, life, clock);
   }
 
+  /** A certificate for a request, which says what it is for. */
+  X509Certificate sign(CertificateRequest request, Collection<String> usages, Duration life) {
+    return CertificateMaker.requested(certificate(), key, request, usages, life, clock);
+  }
+
   private List<X509Certificate> withChain(X509Certificate leaf) {
     List<X509Certificate> all = new ArrayList<>(chain.size() + 1);
     all.add(leaf);

@@ -114,6 +114,50 @@ final class CertificateMaker {
         extensions);
   }
 
+  /** A leaf as a request asks for it. */
+  static X509Certificate requested(
+      X509Certificate issuer,
+      PrivateKey issuerKey,
+      CertificateRequest request,
+      Collection<String> usages,
+      Duration life,
+      Clock clock) {
+    List<Extension> extensions = new ArrayList<>();
+    try {
+      List<KeyPurposeId> purposes = new ArrayList<>();
+      if (usages.contains("server auth")) {
+        purposes.add(KeyPurposeId.id_kp_serverAuth);
+      }
+      if (usages.contains("client auth")) {
+        purposes.add(KeyPurposeId.id_kp_clientAuth);
+      }
+      extensions.add(
+          extension(
+              Extension.extendedKeyUsage,
+              false,
+              new ExtendedKeyUsage(purposes.toArray(KeyPurposeId[]::new))));
+      if (!request.alternatives().isEmpty()) {
+        extensions.add(
+            extension(
+                Extension.subjectAlternativeName,
+                false,
+                new GeneralNames(request.alternatives().toArray(GeneralName[]::new))));
+      }
+    } catch (IOException e) {
+      throw new IllegalStateException("certificate extensions cannot be encoded", e);
+    }
+    // Its life counts from now; that it begins an hour ago is for clocks that lag.
+    return build(
+        X500Name.getInstance(issuer.getSubjectX500Principal().getEncoded()),
+        request.subject(),
+        request.publicKey(),
+        issuerKey,
+        issuer.getPublicKey(),
+        life.plusHours(1),
+        clock,
+        extensions);
+  }
+
   private static X509Certificate build(
       X500Name issuer,
       X500Name subject,

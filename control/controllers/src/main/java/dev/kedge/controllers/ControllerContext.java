@@ -32,7 +32,7 @@ public record ControllerContext(
    *     asked again whenever it matters, custom resources come and go
    * @param legacyTokens makes tokens of Secrets of type kubernetes.io/service-account-token; empty
    *     where no signing key is at hand
-   * @param certificateSigner signs kubelet certificate requests; empty where another does
+   * @param certificateSigner signs certificate requests; empty where another does
    */
   public record Settings(
       String rootCertificates,
@@ -57,8 +57,7 @@ public record ControllerContext(
     String token(KubeObject serviceAccount, KubeObject secret);
   }
 
-  /** Signs certificates for kubelets. */
-  @FunctionalInterface
+  /** Signs certificates for Kubernetes' own signers. */
   public interface CertificateSigner {
     /**
      * Signs a request.
@@ -66,8 +65,12 @@ public record ControllerContext(
      * @param request PEM of the PKCS#10 request
      * @param signerName such as {@code kubernetes.io/kubelet-serving}
      * @return PEM of the certificate
+     * @throws IllegalArgumentException if the signer does not sign such requests
      */
     String sign(String request, String signerName, List<String> usages, long seconds);
+
+    /** The user that a request for a kubelet's client certificate is for; empty if it is none. */
+    Optional<String> kubelet(String request, List<String> usages);
   }
 
   Informer informer(ResourceType type) {

@@ -7,7 +7,9 @@ import dev.kedge.client.KubeClient.DeleteOptions;
 import dev.kedge.client.KubeClient.Patch;
 import dev.kedge.client.SharedInformers;
 import dev.kedge.identity.Authorizer.Decision;
+import dev.kedge.identity.CertificateAuthority;
 import dev.kedge.identity.RbacAuthorizer;
+import dev.kedge.identity.RequestSigner;
 import dev.kedge.identity.ServiceAccountTokens.IssuedToken;
 import dev.kedge.identity.TokenAuthenticator.InvalidTokenException;
 import dev.kedge.model.ApiException;
@@ -120,12 +122,28 @@ final class TestCluster implements AutoCloseable {
                     List.of(24),
                     this::resources,
                     Optional.of((account, secret) -> account.name() + "/" + secret.name()),
-                    Optional.empty())));
+                    Optional.of(signer()))));
     scheduler = new Scheduler(client, informers, timeline);
     informers.of(Resources.PODS).listen(this::play);
     controllers.start();
     scheduler.start();
     awaitPresent(Resources.SERVICE_ACCOUNTS, "default", "default", _ -> true);
+  }
+
+  private static ControllerContext.CertificateSigner signer() {
+    CertificateAuthority authority = CertificateAuthority.create("test", Clock.systemUTC());
+    RequestSigner signer = new RequestSigner(authority, authority);
+    return new ControllerContext.CertificateSigner() {
+      @Override
+      public String sign(String request, String signerName, List<String> usages, long seconds) {
+        return signer.sign(request, signerName, usages, seconds);
+      }
+
+      @Override
+      public Optional<String> kubelet(String request, List<String> usages) {
+        return signer.kubelet(request, usages);
+      }
+    };
   }
 
   private List<ResourceType> resources() {

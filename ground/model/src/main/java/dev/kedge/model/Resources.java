@@ -53,6 +53,9 @@ public final class Resources {
           "certificatesigningrequests",
           "CertificateSigningRequest",
           false);
+  public static final ResourceType SUBJECT_ACCESS_REVIEWS =
+      new ResourceType(
+          "authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", false);
   public static final ResourceType LEASES =
       new ResourceType("coordination.k8s.io", "v1", "leases", "Lease", true);
   public static final ResourceType ENDPOINT_SLICES =

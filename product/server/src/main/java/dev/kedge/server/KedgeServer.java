@@ -19,6 +19,7 @@ import dev.kedge.identity.Authorizer;
 import dev.kedge.identity.ClusterCertificates;
 import dev.kedge.identity.NodeAuthorizer;
 import dev.kedge.identity.RbacAuthorizer;
+import dev.kedge.identity.RequestSigner;
 import dev.kedge.identity.ServiceAccountTokens;
 import dev.kedge.identity.UnionAuthorizer;
 import dev.kedge.identity.User;
@@ -227,7 +228,7 @@ public final class KedgeServer implements AutoCloseable {
                                     secret.name(),
                                     account.name(),
                                     account.uid())),
-                        Optional.empty()))));
+                        Optional.of(signer(certificates))))));
     controllers.start();
     if (config.scheduler()) {
       parts.add("scheduler", new Scheduler(client, informers, timeline)).start();
@@ -249,6 +250,22 @@ public final class KedgeServer implements AutoCloseable {
                         serving,
                         nodes,
                         metrics))));
+  }
+
+  private static ControllerContext.CertificateSigner signer(ClusterCertificates certificates) {
+    RequestSigner signer =
+        new RequestSigner(certificates.clientAuthority(), certificates.serverAuthority());
+    return new ControllerContext.CertificateSigner() {
+      @Override
+      public String sign(String request, String signerName, List<String> usages, long seconds) {
+        return signer.sign(request, signerName, usages, seconds);
+      }
+
+      @Override
+      public Optional<String> kubelet(String request, List<String> usages) {
+        return signer.kubelet(request, usages);
+      }
+    };
   }
 
   /** The datastore has upstream's name: probes and dashboards ask for {@code /readyz/etcd}. */

@@ -36,6 +36,9 @@ public final class Strategies {
           Map.entry("discovery.k8s.io/EndpointSlice", new NetworkKinds.EndpointSlice()),
           Map.entry("storage.k8s.io/StorageClass", new StorageKinds.StorageClass()),
           Map.entry("scheduling.k8s.io/PriorityClass", new ClusterKinds.PriorityClass()),
+          Map.entry(
+              "certificates.k8s.io/CertificateSigningRequest",
+              new CertificateKinds.SigningRequest()),
           Map.entry("node.k8s.io/RuntimeClass", new ClusterKinds.RuntimeClass()),
           Map.entry("coordination.k8s.io/Lease", new ClusterKinds.Lease()),
           Map.entry("apiregistration.k8s.io/APIService", new ClusterKinds.ApiService()),
