@@ -63,13 +63,11 @@ record CertificateRequest(
       List<GeneralName> alternatives = new ArrayList<>();
       boolean others = false;
       Extensions extensions = request.getRequestedExtensions();
-      if (extensions != null
-          && extensions.getExtension(Extension.subjectAlternativeName) != null) {
+      if (extensions != null && extensions.getExtension(Extension.subjectAlternativeName) != null) {
         GeneralNames names =
             GeneralNames.fromExtensions(extensions, Extension.subjectAlternativeName);
         for (GeneralName name : names.getNames()) {
-          if (name.getTagNo() == GeneralName.dNSName
-              || name.getTagNo() == GeneralName.iPAddress) {
+          if (name.getTagNo() == GeneralName.dNSName || name.getTagNo() == GeneralName.iPAddress) {
             alternatives.add(name);
           } else {
             others = true;

@@ -121,7 +121,6 @@ public final class RequestSigner {
     return given.equals(Set.of("digital signature", purpose))
             || given.equals(Set.of("key encipherment", "digital signature", purpose))
         ? Optional.empty()
-        : Optional.of(
-            "usages did not match [digital signature key encipherment " + purpose + "]");
+        : Optional.of("usages did not match [digital signature key encipherment " + purpose + "]");
   }
 }

@@ -141,8 +141,7 @@ final class CertificateController implements Reconciler {
     boolean own = node.get().equals(spec.text("username"));
     String message;
     if (own && may(spec, "selfnodeclient")) {
-      message =
-          "Auto approving self kubelet client certificate after SubjectAccessReview.";
+      message = "Auto approving self kubelet client certificate after SubjectAccessReview.";
     } else if (may(spec, "nodeclient")) {
       message = "Auto approving kubelet client certificate after SubjectAccessReview.";
     } else {
@@ -151,7 +150,9 @@ final class CertificateController implements Reconciler {
     client.updateSubresource(
         Resources.CERTIFICATE_SIGNING_REQUESTS,
         request.withStatus(
-            request.status().with("conditions", with(request, "Approved", "AutoApproved", message))),
+            request
+                .status()
+                .with("conditions", with(request, "Approved", "AutoApproved", message))),
         "approval");
     return true;
   }
@@ -217,7 +218,10 @@ final class CertificateController implements Reconciler {
               .with(
                   "conditions",
                   with(
-                      request, "Failed", "SignerValidationFailure", String.valueOf(e.getMessage())));
+                      request,
+                      "Failed",
+                      "SignerValidationFailure",
+                      String.valueOf(e.getMessage())));
     }
     Writes.status(client, Resources.CERTIFICATE_SIGNING_REQUESTS, request, status);
   }

@@ -89,17 +89,15 @@ class CertificateTest {
     approve(request);
     KubeObject signed =
         cluster.awaitPresent(
-            Resources.CERTIFICATE_SIGNING_REQUESTS,
-            "",
-            "jane",
-            r -> r.status().has("certificate"));
+            Resources.CERTIFICATE_SIGNING_REQUESTS, "", "jane", r -> r.status().has("certificate"));
     X509Certificate certificate =
         (X509Certificate)
             CertificateFactory.getInstance("X.509")
                 .generateCertificate(
                     new ByteArrayInputStream(
                         Base64.getDecoder().decode(signed.status().text("certificate"))));
-    assertThat(certificate.getSubjectX500Principal().getName()).contains("CN=jane", "O=dev", "O=ops");
+    assertThat(certificate.getSubjectX500Principal().getName())
+        .contains("CN=jane", "O=dev", "O=ops");
     assertThat(certificate.getExtendedKeyUsage()).containsExactly("1.3.6.1.5.5.7.3.2");
     assertThat(Duration.between(Instant.now(), certificate.getNotAfter().toInstant()))
         .isBetween(Duration.ofMinutes(58), Duration.ofMinutes(61));
@@ -114,10 +112,7 @@ class CertificateTest {
         "client auth, digital signature");
     KubeObject signed =
         cluster.awaitPresent(
-            Resources.CERTIFICATE_SIGNING_REQUESTS,
-            "",
-            "node",
-            r -> r.status().has("certificate"));
+            Resources.CERTIFICATE_SIGNING_REQUESTS, "", "node", r -> r.status().has("certificate"));
     assertThat(Conditions.find(signed.status(), "Approved").orElseThrow().text("message"))
         .isEqualTo("Auto approving kubelet client certificate after SubjectAccessReview.");
   }
@@ -126,10 +121,7 @@ class CertificateTest {
   void whatASignerDoesNotSignFails() throws Exception {
     approve(
         create(
-            "odd",
-            "CN=jane",
-            "kubernetes.io/kubelet-serving",
-            "server auth, digital signature"));
+            "odd", "CN=jane", "kubernetes.io/kubelet-serving", "server auth, digital signature"));
     KubeObject failed =
         cluster.awaitPresent(
             Resources.CERTIFICATE_SIGNING_REQUESTS,

@@ -80,9 +80,7 @@ final class CertificateKinds {
         checks.required("spec.signerName", "");
       } else if (name.equals("kubernetes.io/legacy-unknown")) {
         checks.invalid(
-            "spec.signerName",
-            name,
-            "the legacy signerName is not allowed via this API version");
+            "spec.signerName", name, "the legacy signerName is not allowed via this API version");
       } else if (name.indexOf('/') < 0) {
         checks.invalid(
             "spec.signerName",
@@ -93,7 +91,9 @@ final class CertificateKinds {
         checks.name("spec.signerName", domain, Names.subdomain(domain));
         if (domain.indexOf('.') < 0) {
           checks.invalid(
-              "spec.signerName", domain, "should be a domain with at least two segments separated by dots");
+              "spec.signerName",
+              domain,
+              "should be a domain with at least two segments separated by dots");
         }
       }
     }
