@@ -102,6 +102,19 @@ public final class Watches {
     }
   }
 
+  /** Lets the log reach a revision with changes before it that each watch reads for itself. */
+  public void skipTo(long revision) {
+    publishing.lock();
+    try {
+      for (LogWatch watch : running) {
+        watch.skipTo(revision);
+      }
+      log.publish(revision);
+    } finally {
+      publishing.unlock();
+    }
+  }
+
   /**
    * Ends the running watches with an exception, because changes were lost to them, and lets the log
    * go on at a revision; watches opened from now on catch up to that.
@@ -182,6 +195,18 @@ public final class Watches {
       if (wake) {
         LockSupport.unpark(reader);
       }
+    }
+
+    void skipTo(long revision) {
+      lock.lock();
+      try {
+        overflowed = true;
+        queue = new ArrayList<>();
+        lastOffered = revision;
+      } finally {
+        lock.unlock();
+      }
+      LockSupport.unpark(reader);
     }
 
     @Override

@@ -42,6 +42,11 @@ public abstract class StoreContract {
     return true;
   }
 
+  /** How many writes one after the other a race is looked for in; fewer where each takes long. */
+  protected int manyWrites() {
+    return 20_000;
+  }
+
   @BeforeEach
   void openStore() throws Exception {
     store = open();
@@ -263,7 +268,7 @@ public abstract class StoreContract {
     AtomicLong handled = new AtomicLong(store.currentRevision());
     try (StoreWatch watch = store.watch("/p/", 0);
         ExecutorService threads = Executors.newFixedThreadPool(2)) {
-      long last = handled.get() + 20_000;
+      long last = handled.get() + manyWrites();
       Future<?> reader =
           threads.submit(
               () -> {
@@ -289,7 +294,7 @@ public abstract class StoreContract {
                 }
                 return before;
               });
-      for (int i = 0; i < 20_000; i++) {
+      for (int i = 0; i < manyWrites(); i++) {
         create("/p/n" + i, "x");
       }
       reader.get(SOON.toSeconds(), TimeUnit.SECONDS);

@@ -1,6 +1,7 @@
 package dev.kedge.store.sql;
 
 import dev.kedge.store.StoreException;
+import dev.kedge.store.sql.WriteSession.Standing;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -9,12 +10,13 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.Map;
 import java.util.Properties;
 import org.sqlite.JDBC;
 import org.sqlite.SQLiteConfig;
 
 /** Opens connections to the one database file, checks it and lays out its tables. */
-final class Database {
+final class Database implements Engine {
   /** Up to this size the whole file is checked at every open; it takes a few milliseconds. */
   private static final long ALWAYS_CHECKED = 16L << 20;
 
@@ -55,31 +57,36 @@ final class Database {
     return file.path();
   }
 
-  /**
-   * The writer's connection and where the log stands.
-   *
-   * @param sweptRevision what was superseded up to here has been removed
-   */
-  record Opened(
-      Connection connection, long lastRevision, long compactRevision, long sweptRevision) {}
+  @Override
+  public String name() {
+    return "the database " + path();
+  }
 
-  Opened openForWriting() {
+  @Override
+  public SqliteSession openForWriting() throws SQLException {
+    Connection connection = connect(new SQLiteConfig());
     try {
-      Connection connection = connect(new SQLiteConfig());
+      prepare(connection);
+      return new SqliteSession(connection, standing(connection));
+    } catch (SQLException | RuntimeException e) {
       try {
-        prepare(connection);
-        return standing(connection);
-      } catch (SQLException | RuntimeException e) {
-        try {
-          connection.close();
-        } catch (SQLException again) {
-          e.addSuppressed(again);
-        }
-        throw e;
+        connection.close();
+      } catch (SQLException again) {
+        e.addSuppressed(again);
       }
-    } catch (SQLException e) {
-      throw Failures.of(path(), e);
+      throw e;
     }
+  }
+
+  @Override
+  public StoreException failure(SQLException e) {
+    return Failures.of(path(), e);
+  }
+
+  /** There is no connection to lose, and nobody else to wait for. */
+  @Override
+  public Remedy remedy(SQLException e) {
+    return Remedy.NONE;
   }
 
   Connection openForReading() throws SQLException {
@@ -140,7 +147,7 @@ final class Database {
     }
   }
 
-  private Opened standing(Connection connection) throws SQLException {
+  private Standing standing(Connection connection) throws SQLException {
     try (Statement statement = connection.createStatement();
         ResultSet row =
             statement.executeQuery(
@@ -151,7 +158,8 @@ final class Database {
       }
       long compacted = row.getLong(1);
       // The last rows may have been deletions that compaction has removed since.
-      return new Opened(connection, Math.max(compacted, row.getLong(3)), compacted, row.getLong(2));
+      return new Standing(
+          Math.max(compacted, row.getLong(3)), compacted, row.getLong(2), Map.of());
     }
   }
 
@@ -175,10 +183,5 @@ final class Database {
       row.next();
       return row.getLong(1);
     }
-  }
-
-  /** The first key after all that begin with a prefix: SQLite compares the bytes of UTF-8. */
-  static String end(String prefix) {
-    return prefix + "\uDBFF\uDFFF";
   }
 }

@@ -1,13 +1,10 @@
 package dev.kedge.store.sql;
 
-import dev.kedge.store.CompactedException;
 import dev.kedge.store.Store;
 import dev.kedge.store.StoreException;
-import dev.kedge.store.StoreWatch;
-import dev.kedge.store.Watches;
 import java.nio.file.Path;
+import java.sql.SQLException;
 import java.time.Duration;
-import java.util.Optional;
 
 /**
  * A {@link Store} in one SQLite file. Writes are grouped: whatever waits while the disk syncs goes
@@ -17,23 +14,8 @@ import java.util.Optional;
  * thread writes and at most two read; callers park meanwhile. Watches are fed by the writer and
  * read the log only to catch up. The writer also compacts, a slice between two transactions.
  */
-public final class SqliteStore implements Store {
-  private final DataFile file;
-  private final Log log;
-  private final Readers readers;
-  private final Writer writer;
-  private final Watches watches;
-  private boolean closed;
-
-  private SqliteStore(DataFile file, Options options) {
-    this.file = file;
-    Database database = new Database(file, options);
-    Database.Opened opened = database.openForWriting();
-    this.log = new Log(opened.lastRevision(), opened.compactRevision());
-    this.readers = new Readers(database, log);
-    this.watches = new Watches(new Followed(log, readers));
-    this.writer = new Writer(database, opened, log, watches, options);
-  }
+public final class SqliteStore {
+  private SqliteStore() {}
 
   /**
    * How the store behaves.
@@ -51,7 +33,7 @@ public final class SqliteStore implements Store {
   }
 
   /** Opens with {@link Options#DEFAULT}. */
-  public static SqliteStore open(Path file) {
+  public static Store open(Path file) {
     return open(file, Options.DEFAULT);
   }
 
@@ -62,101 +44,26 @@ public final class SqliteStore implements Store {
    * @throws StoreException with a sentence for the user, if the directory cannot be written, the
    *     file is damaged or another server uses it
    */
-  public static SqliteStore open(Path file, Options options) {
+  public static Store open(Path file, Options options) {
     DataFile data = DataFile.lock(file.toAbsolutePath());
+    Database database = new Database(data, options);
     try {
-      return new SqliteStore(data, options);
+      SqliteSession session = database.openForWriting();
+      Log log = new Log(session.standing().revision(), session.standing().compacted());
+      return LogStore.alone(
+          database,
+          session,
+          log,
+          new Readers(database, log),
+          options.history(),
+          Thread.ofPlatform().daemon().name("sqlite-writer"),
+          data::release);
+    } catch (SQLException e) {
+      data.release(false);
+      throw database.failure(e);
     } catch (RuntimeException e) {
       data.release(false);
       throw e;
-    }
-  }
-
-  @Override
-  public Optional<Entry> get(String key) {
-    return readers.get(key);
-  }
-
-  @Override
-  public Page list(String prefix, long revision, String startKey, int limit) {
-    return readers.list(prefix, revision, startKey, limit);
-  }
-
-  @Override
-  public WriteResult create(String key, byte[] value) {
-    return writer.write(new Writer.Request(Writer.Kind.CREATE, key, value, 0));
-  }
-
-  @Override
-  public WriteResult update(String key, byte[] value, long expectedRevision) {
-    return writer.write(new Writer.Request(Writer.Kind.UPDATE, key, value, expectedRevision));
-  }
-
-  @Override
-  public WriteResult delete(String key, long expectedRevision) {
-    return writer.write(
-        new Writer.Request(Writer.Kind.DELETE, key, Writer.NO_VALUE, expectedRevision));
-  }
-
-  @Override
-  public StoreWatch watch(String prefix, long afterRevision) {
-    return watches.open(prefix, afterRevision == 0 ? log.published() : afterRevision);
-  }
-
-  @Override
-  public long currentRevision() {
-    return log.published();
-  }
-
-  @Override
-  public void compact(long revision) {
-    if (revision > log.published()) {
-      throw new StoreException(
-          "cannot compact revision " + revision + ": the current one is " + log.published());
-    }
-    if (revision < log.compacted()) {
-      throw new CompactedException(revision, log.compacted());
-    }
-    writer.compact(revision);
-  }
-
-  @Override
-  public synchronized void close() {
-    if (closed) {
-      return;
-    }
-    closed = true;
-    watches.close();
-    boolean clean = writer.close();
-    readers.close();
-    file.release(clean);
-  }
-
-  /** The log as its watches see it: the writer publishes in the moment of the commit. */
-  private record Followed(Log log, Readers readers) implements Watches.ChangeLog {
-    @Override
-    public long published() {
-      return log.published();
-    }
-
-    @Override
-    public void publish(long revision) {
-      log.publish(revision);
-    }
-
-    @Override
-    public long compacted() {
-      return log.compacted();
-    }
-
-    @Override
-    public Watches.Chunk history(String prefix, long after, long upTo) {
-      return readers.history(prefix, after, upTo);
-    }
-
-    @Override
-    public void whenCurrent(Runnable action) {
-      action.run();
     }
   }
 }

@@ -1,28 +1,40 @@
 package dev.kedge.store.sql;
 
+import dev.kedge.store.CompactedException;
 import dev.kedge.store.Store.Entry;
 import dev.kedge.store.Store.WriteResult;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.StoreWatch.Event;
-import dev.kedge.store.Watches;
+import dev.kedge.store.sql.WriteSession.Fate;
+import dev.kedge.store.sql.WriteSession.Row;
+import dev.kedge.store.sql.WriteSession.Standing;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
-import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one thread that writes. It takes all requests that wait, applies them in one transaction, and
- * acknowledges each once that is committed and watches have been told. Between transactions it
- * removes superseded rows and gives free pages back, a little at a time.
+ * The one thread of a server that writes. It takes all requests that wait, decides them on what one
+ * transaction sees, writes that in the same transaction, and acknowledges each once that is
+ * committed and watches have been told. Between transactions it removes superseded rows and lets
+ * the engine give free space back, a little at a time.
+ *
+ * <p>A connection that breaks is opened anew for a bounded time. Where it broke in a commit, the
+ * database is asked what became of that before anything is repeated.
  *
  * <p>The queue needs no bound: each caller has one request in it and waits.
  */
@@ -31,79 +43,51 @@ final class Writer implements Runnable {
 
   private static final Logger LOG = System.getLogger("dev.kedge.store.sql");
   private static final int MOST_REQUESTS = 512;
-  private static final long MOST_BYTES = 8L << 20;
+  private static final long MOST_BYTES = 4L << 20;
   private static final int SWEEP_SLICE = 500;
-  private static final int VACUUM_SLICE = 64;
-
-  /** Pages that may lie free before any are given back: they will be wanted again. */
-  private static final long FREE_PAGES = 1024;
 
   /** A burst of writes is compacted before its time at this many revisions, half of them kept. */
   private static final long MOST_HISTORY = 200_000;
 
-  private final Database database;
+  /** How long a write waits for a database that is away. */
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+  private final Engine engine;
   private final Log log;
-  private final Watches watches;
+  private final Follower follower;
   private final LinkedBlockingQueue<Request> queue = new LinkedBlockingQueue<>();
+  private final CountDownLatch stopping = new CountDownLatch(1);
   private final Thread thread;
   private volatile boolean closed;
   private volatile boolean cleanlyClosed;
 
   // The rest belongs to the thread.
-  private final Connection connection;
-  private final PreparedStatement begin;
-  private final PreparedStatement commit;
-  private final PreparedStatement rollback;
-  private final PreparedStatement last;
-  private final PreparedStatement insert;
-  private final PreparedStatement setCompacted;
-  private final PreparedStatement sweepSuperseded;
-  private final PreparedStatement sweepDeleted;
-  private final PreparedStatement setSwept;
   private final long historyNanos;
+  private @Nullable WriteSession session;
   private long revision;
   private long swept;
   private long compactNext;
   private long compactAt;
-  private boolean vacuuming;
+  private boolean reclaiming;
 
   Writer(
-      Database database,
-      Database.Opened opened,
+      Engine engine,
+      WriteSession session,
+      Standing standing,
       Log log,
-      Watches watches,
-      SqliteStore.Options options) {
-    this.database = database;
+      Follower follower,
+      Duration history,
+      Thread.Builder threads) {
+    this.engine = engine;
+    this.session = session;
     this.log = log;
-    this.watches = watches;
-    connection = opened.connection();
-    revision = opened.lastRevision();
-    swept = opened.sweptRevision();
-    historyNanos = options.history().toNanos();
+    this.follower = follower;
+    revision = standing.revision();
+    swept = standing.swept();
+    historyNanos = history.toNanos();
     compactNext = revision;
     compactAt = System.nanoTime() + historyNanos;
-    try {
-      begin = connection.prepareStatement("BEGIN IMMEDIATE");
-      commit = connection.prepareStatement("COMMIT");
-      rollback = connection.prepareStatement("ROLLBACK");
-      last =
-          connection.prepareStatement(
-              "SELECT revision, create_revision, deleted, value FROM log WHERE key = ?"
-                  + " ORDER BY revision DESC LIMIT 1");
-      insert = connection.prepareStatement("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)");
-      setCompacted = connection.prepareStatement("UPDATE progress SET compact_revision = ?");
-      sweepSuperseded =
-          connection.prepareStatement(
-              "DELETE FROM log WHERE revision IN (SELECT previous_revision FROM log"
-                  + " WHERE revision > ? AND revision <= ? AND previous_revision > 0)");
-      sweepDeleted =
-          connection.prepareStatement(
-              "DELETE FROM log WHERE revision > ? AND revision <= ? AND deleted = 1");
-      setSwept = connection.prepareStatement("UPDATE progress SET swept_revision = ?");
-    } catch (SQLException e) {
-      throw Failures.of(database.path(), e);
-    }
-    thread = Thread.ofPlatform().daemon().name("sqlite-writer").start(this);
+    thread = threads.start(this);
   }
 
   enum Kind {
@@ -145,11 +129,17 @@ final class Writer implements Runnable {
     submit(request);
     WriteResult result = request.result;
     if (result == null) {
-      throw new StoreException("the store " + database.path() + " is closed");
+      throw gone();
     }
     return result;
   }
 
+  /**
+   * Forgets what was superseded up to a revision.
+   *
+   * @throws CompactedException if more than that is forgotten already
+   * @throws StoreException if there is no such revision yet
+   */
   void compact(long upTo) {
     submit(new Request(Kind.COMPACT, "", NO_VALUE, upTo));
   }
@@ -160,6 +150,7 @@ final class Writer implements Runnable {
       closed = true;
       queue.add(new Request(Kind.STOP, "", NO_VALUE, 0));
     }
+    stopping.countDown();
     boolean interrupted = false;
     while (thread.isAlive()) {
       try {
@@ -178,13 +169,13 @@ final class Writer implements Runnable {
     // After the end nobody takes from the queue, so nothing may get in.
     synchronized (queue) {
       if (closed) {
-        throw new StoreException("the store " + database.path() + " is closed");
+        throw gone();
       }
       queue.add(request);
     }
     boolean interrupted = false;
     // An interrupt does not cut the wait short: the caller must learn whether it was written, and
-    // the wait is one disk sync.
+    // the wait is bounded.
     while (!request.done) {
       LockSupport.park(request);
       interrupted |= Thread.interrupted();
@@ -193,10 +184,17 @@ final class Writer implements Runnable {
       Thread.currentThread().interrupt();
     }
     StoreException failure = request.failure;
+    // Thrown anew, so that its trace shows this caller too.
+    if (failure instanceof CompactedException compacted) {
+      throw new CompactedException(compacted.asked(), compacted.compactRevision());
+    }
     if (failure != null) {
-      // Thrown anew, so that its trace shows this caller too.
       throw new StoreException(String.valueOf(failure.getMessage()), failure);
     }
+  }
+
+  private StoreException gone() {
+    return new StoreException("the store " + engine.name() + " is closed");
   }
 
   @Override
@@ -218,23 +216,23 @@ final class Writer implements Runnable {
             batch.add(next);
             bytes += next.value.length;
           }
-          stop = transact(batch);
+          stop = batch.stream().anyMatch(request -> request.kind == Kind.STOP);
+          transact(batch);
         }
         maintain();
       }
       cleanlyClosed = shutDown();
     } catch (InterruptedException e) {
-      LOG.log(Level.ERROR, "the writer of " + database.path() + " was interrupted", e);
+      LOG.log(Level.ERROR, "the writer of " + engine.name() + " was interrupted", e);
     } catch (RuntimeException | Error e) {
-      LOG.log(Level.ERROR, "the writer of " + database.path() + " failed", e);
+      LOG.log(Level.ERROR, "the writer of " + engine.name() + " failed", e);
       StoreException failure = new StoreException("the store's writer failed: " + e, e);
-      batch.forEach(request -> fail(request, failure));
+      batch.stream().filter(request -> !request.done).forEach(request -> fail(request, failure));
     } finally {
-      StoreException gone = new StoreException("the store " + database.path() + " is closed");
       synchronized (queue) {
         closed = true;
         for (Request left = queue.poll(); left != null; left = queue.poll()) {
-          fail(left, gone);
+          fail(left, gone());
         }
       }
     }
@@ -242,7 +240,7 @@ final class Writer implements Runnable {
 
   /** How long nothing needs to be done when nobody writes. */
   private long patience() {
-    if (swept < log.compacted() || vacuuming) {
+    if (swept < log.compacted() || reclaiming) {
       return 0;
     }
     return Math.max(0, compactAt - System.nanoTime());
@@ -250,104 +248,230 @@ final class Writer implements Runnable {
 
   // Transactions.
 
-  /** Returns whether the end was asked for. */
-  private boolean transact(List<Request> batch) {
-    long before = revision;
-    boolean stop = false;
-    List<Event> events = new ArrayList<>();
-    long compactTo = 0;
-    try {
-      begin.execute();
-      for (Request request : batch) {
-        switch (request.kind) {
-          case CREATE, UPDATE, DELETE -> request.result = apply(request, events);
-          case COMPACT -> compactTo = Math.max(compactTo, request.revision);
-          case STOP -> stop = true;
+  private void transact(List<Request> batch) throws InterruptedException {
+    Set<String> keys = new LinkedHashSet<>();
+    for (Request request : batch) {
+      if (request.kind != Kind.COMPACT && request.kind != Kind.STOP) {
+        keys.add(request.key);
+      }
+    }
+    Attempts attempts = new Attempts(PATIENCE, stopping);
+    while (true) {
+      Decision decision = null;
+      long number = ThreadLocalRandom.current().nextLong();
+      boolean committing = false;
+      try {
+        WriteSession writing = session();
+        Standing standing = writing.begin(keys);
+        follower.checkForward(standing.revision());
+        decision = new Decision(standing);
+        decision.decide(batch);
+        if (decision.changes()) {
+          committing = true;
+          writing.commit(decision.rows, decision.revision, decision.compacted, number);
+        } else {
+          writing.rollback();
+        }
+      } catch (StoreException e) {
+        undo(e);
+        batch.forEach(request -> fail(request, e));
+        return;
+      } catch (SQLException e) {
+        Engine.Remedy remedy = undo(e);
+        Fate fate = Fate.LOST;
+        if (committing && decision != null && remedy == Engine.Remedy.RECONNECT) {
+          fate = fate(decision, number, attempts);
+        }
+        if (fate == Fate.UNKNOWN) {
+          StoreException unknown =
+              new StoreException(
+                  engine.name()
+                      + " broke off in a commit and could not be asked since; whether the change"
+                      + " took place is unknown",
+                  e);
+          batch.forEach(request -> fail(request, unknown));
+          return;
+        }
+        if (fate == Fate.LOST) {
+          if (remedy == Engine.Remedy.NONE || !attempts.another()) {
+            StoreException failure = engine.failure(e);
+            batch.forEach(request -> fail(request, failure));
+            return;
+          }
+          LOG.log(Level.DEBUG, "writing to " + engine.name() + " is tried again", e);
+          continue;
         }
       }
-      if (compactTo > log.compacted()) {
-        setCompacted.setLong(1, compactTo);
-        setCompacted.execute();
-      }
-      commit.execute();
-    } catch (SQLException e) {
-      revision = before;
-      undo(e);
-      StoreException failure = Failures.of(database.path(), e);
-      for (Request request : batch) {
-        fail(request, failure);
-      }
-      return stop;
+      acknowledge(batch, Objects.requireNonNull(decision));
+      return;
     }
-    if (compactTo > log.compacted()) {
-      log.compact(compactTo);
-    }
-    if (!events.isEmpty()) {
-      watches.publish(events, revision);
-    }
-    batch.forEach(Request::finish);
-    return stop;
   }
 
-  private WriteResult apply(Request request, List<Event> events) throws SQLException {
-    Entry current = current(request.key);
-    if (request.kind == Kind.CREATE) {
-      if (current != null) {
+  private void acknowledge(List<Request> batch, Decision decision) {
+    Standing standing = decision.standing;
+    revision = decision.revision;
+    swept = standing.swept();
+    if (decision.compacted > log.compacted()) {
+      log.compact(decision.compacted);
+    }
+    try {
+      // What others wrote comes first. A commit of ours has made all of that durable.
+      follower.upTo(standing.revision(), decision.changes());
+    } catch (StoreException e) {
+      if (!decision.changes()) {
+        batch.forEach(request -> fail(request, e));
+        return;
+      }
+      // Committed is committed; the follower will tell of it when the log can be read again.
+      LOG.log(Level.DEBUG, "cannot read what others wrote to " + engine.name(), e);
+    }
+    if (!decision.events.isEmpty()) {
+      follower.committed(decision.events, standing.revision(), decision.revision);
+    }
+    for (int i = 0; i < batch.size(); i++) {
+      Request request = batch.get(i);
+      request.result = decision.results.get(i);
+      request.failure = decision.failures.get(i);
+      request.finish();
+    }
+  }
+
+  /** What to do with a batch, given where the log stands. */
+  private static final class Decision {
+    final Standing standing;
+    final List<@Nullable WriteResult> results = new ArrayList<>();
+    final Map<Integer, StoreException> failures = new HashMap<>();
+    final List<Row> rows = new ArrayList<>();
+    final List<Event> events = new ArrayList<>();
+    private final Map<String, Entry> entries;
+    long revision;
+    long compacted;
+
+    Decision(Standing standing) {
+      this.standing = standing;
+      entries = new HashMap<>(standing.entries());
+      revision = standing.revision();
+      compacted = standing.compacted();
+    }
+
+    void decide(List<Request> batch) {
+      for (int i = 0; i < batch.size(); i++) {
+        Request request = batch.get(i);
+        switch (request.kind) {
+          case CREATE, UPDATE, DELETE -> results.add(apply(request));
+          case COMPACT -> {
+            results.add(null);
+            if (request.revision > standing.revision()) {
+              failures.put(
+                  i,
+                  new StoreException(
+                      "cannot compact revision "
+                          + request.revision
+                          + ": the current one is "
+                          + standing.revision()));
+            } else if (request.revision < standing.compacted()) {
+              failures.put(i, new CompactedException(request.revision, standing.compacted()));
+            } else {
+              compacted = Math.max(compacted, request.revision);
+            }
+          }
+          case STOP -> results.add(null);
+        }
+      }
+    }
+
+    boolean changes() {
+      return revision > standing.revision() || compacted > standing.compacted();
+    }
+
+    private WriteResult apply(Request request) {
+      String key = request.key;
+      byte[] value = request.value;
+      Entry current = entries.get(key);
+      if (request.kind == Kind.CREATE) {
+        if (current != null) {
+          return new WriteResult.Conflict(current);
+        }
+        revision++;
+        rows.add(new Row(revision, key, revision, 0, value));
+        events.add(new Event.Put(key, value, revision, revision, Optional.empty()));
+        entries.put(key, new Entry(key, value, revision, revision));
+        return new WriteResult.Committed(revision);
+      }
+      if (current == null) {
+        return new WriteResult.Absent();
+      }
+      if (current.revision() != request.revision) {
         return new WriteResult.Conflict(current);
       }
       revision++;
-      insert(request.key, revision, 0, request.value);
-      events.add(new Event.Put(request.key, request.value, revision, revision, Optional.empty()));
+      long created = current.createRevision();
+      if (request.kind == Kind.UPDATE) {
+        rows.add(new Row(revision, key, created, current.revision(), value));
+        events.add(
+            new Event.Put(key, value, created, revision, Optional.of(current.value())));
+        entries.put(key, new Entry(key, value, created, revision));
+      } else {
+        rows.add(new Row(revision, key, created, current.revision(), null));
+        events.add(new Event.Delete(key, current.value(), created, revision));
+        entries.remove(key);
+      }
       return new WriteResult.Committed(revision);
     }
-    if (current == null) {
-      return new WriteResult.Absent();
-    }
-    if (current.revision() != request.revision) {
-      return new WriteResult.Conflict(current);
-    }
-    revision++;
-    long created = current.createRevision();
-    if (request.kind == Kind.UPDATE) {
-      insert(request.key, created, current.revision(), request.value);
-      events.add(
-          new Event.Put(
-              request.key, request.value, created, revision, Optional.of(current.value())));
-    } else {
-      insert(request.key, created, current.revision(), null);
-      events.add(new Event.Delete(request.key, current.value(), created, revision));
-    }
-    return new WriteResult.Committed(revision);
   }
 
-  private @Nullable Entry current(String key) throws SQLException {
-    last.setString(1, key);
-    try (ResultSet row = last.executeQuery()) {
-      if (!row.next() || row.getInt(3) != 0) {
-        return null;
+  private WriteSession session() throws SQLException {
+    WriteSession open = session;
+    if (open == null) {
+      open = engine.openForWriting();
+      session = open;
+    }
+    return open;
+  }
+
+  /** Asks what became of a commit until there is an answer, or the time is up. */
+  private Fate fate(Decision decision, long number, Attempts attempts)
+      throws InterruptedException {
+    long first = decision.rows.isEmpty() ? decision.compacted : decision.rows.getFirst().revision();
+    while (true) {
+      try {
+        if (decision.rows.isEmpty()) {
+          // A compaction may be repeated without harm.
+          return Fate.LOST;
+        }
+        return session().fate(first, number);
+      } catch (SQLException e) {
+        if (undo(e) == Engine.Remedy.NONE || !attempts.another()) {
+          LOG.log(Level.WARNING, engine.failure(e).getMessage());
+          return Fate.UNKNOWN;
+        }
       }
-      return new Entry(key, row.getBytes(4), row.getLong(2), row.getLong(1));
     }
   }
 
-  private void insert(String key, long created, long previous, byte @Nullable [] value)
-      throws SQLException {
-    insert.setLong(1, revision);
-    insert.setString(2, key);
-    insert.setLong(3, created);
-    insert.setLong(4, previous);
-    insert.setInt(5, value == null ? 1 : 0);
-    insert.setBytes(6, value);
-    insert.execute();
-  }
-
-  private void undo(SQLException reason) {
+  /** Leaves the transaction, and the connection if that is broken. */
+  private Engine.Remedy undo(Exception reason) {
+    WriteSession open = session;
+    Engine.Remedy remedy =
+        reason instanceof SQLException e ? engine.remedy(e) : Engine.Remedy.NONE;
+    if (open == null) {
+      return remedy;
+    }
     try {
-      rollback.execute();
+      if (remedy == Engine.Remedy.RECONNECT) {
+        session = null;
+        open.close();
+      } else {
+        open.rollback();
+      }
     } catch (SQLException e) {
-      // SQLite may have rolled back by itself, as it does when the disk is full.
+      // The transaction may have ended by itself, as SQLite's does when the disk is full.
       reason.addSuppressed(e);
+      if (engine.remedy(e) == Engine.Remedy.RECONNECT) {
+        session = null;
+      }
     }
+    return remedy;
   }
 
   private static void fail(Request request, StoreException failure) {
@@ -362,8 +486,8 @@ final class Writer implements Runnable {
     try {
       if (swept < log.compacted()) {
         sweep();
-      } else if (vacuuming) {
-        vacuum();
+      } else if (reclaiming) {
+        reclaiming = session().reclaim();
       } else if (compactAt - System.nanoTime() <= 0) {
         compactTo(compactNext);
         compactNext = revision;
@@ -373,61 +497,53 @@ final class Writer implements Runnable {
       }
     } catch (SQLException e) {
       undo(e);
-      LOG.log(Level.WARNING, "cannot compact: " + Failures.of(database.path(), e).getMessage());
+      LOG.log(Level.WARNING, "cannot compact: " + engine.failure(e).getMessage());
       // Not at once again: whatever is wrong will not go away by trying.
       swept = log.compacted();
-      vacuuming = false;
+      reclaiming = false;
       compactAt = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
     }
   }
 
   private void compactTo(long upTo) throws SQLException {
-    if (upTo > log.compacted()) {
-      setCompacted.setLong(1, upTo);
-      setCompacted.execute();
-      log.compact(upTo);
+    WriteSession writing = session();
+    Standing standing = writing.begin(Set.of());
+    // Others may have written, and compacted, since.
+    revision = standing.revision();
+    swept = standing.swept();
+    long compacted = Math.max(upTo, standing.compacted());
+    if (compacted > standing.compacted()) {
+      writing.commit(
+          List.of(), revision, compacted, ThreadLocalRandom.current().nextLong());
+    } else {
+      writing.rollback();
     }
+    log.compact(compacted);
   }
 
   /** Removes what the next few hundred compacted revisions have superseded. */
   private void sweep() throws SQLException {
-    long upTo = Math.min(swept + SWEEP_SLICE, log.compacted());
-    begin.execute();
-    sweepSuperseded.setLong(1, swept);
-    sweepSuperseded.setLong(2, upTo);
-    sweepSuperseded.execute();
-    sweepDeleted.setLong(1, swept);
-    sweepDeleted.setLong(2, upTo);
-    sweepDeleted.execute();
-    setSwept.setLong(1, upTo);
-    setSwept.execute();
-    commit.execute();
-    swept = upTo;
-    vacuuming = swept == log.compacted();
-  }
-
-  /** Gives a few free pages back to the file system, as long as there are many. */
-  private void vacuum() throws SQLException {
-    long free = Database.number(connection, "PRAGMA freelist_count");
-    long all = Database.number(connection, "PRAGMA page_count");
-    if (free <= Math.max(FREE_PAGES, all / 4)) {
-      vacuuming = false;
-      return;
+    WriteSession writing = session();
+    Standing standing = writing.begin(Set.of());
+    swept = standing.swept();
+    long upTo = Math.min(swept + SWEEP_SLICE, standing.compacted());
+    if (upTo > swept) {
+      writing.sweep(swept, upTo);
+      swept = upTo;
+    } else {
+      writing.rollback();
     }
-    begin.execute();
-    // One page each: the driver runs a pragma's first step only.
-    for (int i = 0; i < VACUUM_SLICE; i++) {
-      Database.execute(connection, "PRAGMA incremental_vacuum(1)");
-    }
-    commit.execute();
+    reclaiming = swept == standing.compacted();
   }
 
   private boolean shutDown() {
     try {
-      connection.close();
+      if (session != null) {
+        session.close();
+      }
       return true;
     } catch (SQLException e) {
-      LOG.log(Level.ERROR, "cannot close " + database.path(), e);
+      LOG.log(Level.ERROR, "cannot close " + engine.name(), e);
       return false;
     }
   }

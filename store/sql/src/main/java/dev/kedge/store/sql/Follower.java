@@ -1,0 +1,132 @@
+package dev.kedge.store.sql;
+
+import dev.kedge.store.CompactedException;
+import dev.kedge.store.StoreException;
+import dev.kedge.store.StoreWatch.Event;
+import dev.kedge.store.Watches;
+import dev.kedge.store.Watches.Chunk;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * Brings the changes of all servers that write to one database to the watches of this one, each
+ * once, in the order of revisions. What this server wrote comes from its writer, the rest is read
+ * from the log. Any thread.
+ */
+final class Follower {
+  /** Who is further behind than this reads the log for himself, when he comes. */
+  private static final long MOST_PUSHED = 5000;
+
+  private final Log log;
+  private final Reads reads;
+  private final Watches watches;
+  private final ReentrantLock advancing = new ReentrantLock();
+
+  // Callers that ask for the current revision at the same time share an answer.
+  private final ReentrantLock asking = new ReentrantLock();
+  private final AtomicLong asked = new AtomicLong();
+  private long answered;
+  private long answer;
+
+  Follower(Log log, Reads reads, Watches watches) {
+    this.log = log;
+    this.reads = reads;
+    this.watches = watches;
+  }
+
+  /**
+   * The database's current revision, with everything up to it told to watches.
+   *
+   * @throws StoreException if it cannot be reached, or lost what it had acknowledged
+   */
+  long current() {
+    long ticket = asked.incrementAndGet();
+    long current;
+    asking.lock();
+    try {
+      if (answered < ticket) {
+        long covers = asked.get();
+        // Asked after all those came, so it answers them all.
+        answer = reads.current();
+        answered = covers;
+      }
+      current = answer;
+    } finally {
+      asking.unlock();
+    }
+    checkForward(current);
+    upTo(current, false);
+    return current;
+  }
+
+  /** Refuses to go on with a database that has less than was seen of it. */
+  void checkForward(long current) {
+    long published = log.published();
+    if (current < published && reads.current() < published) {
+      throw new StoreException(
+          "the database went back from revision "
+              + published
+              + " to "
+              + current
+              + ", so acknowledged writes are lost, as after a failover to a replica that was behind"
+              + " or a restored backup; bring the newer data back, or restart every kedge server to"
+              + " go on with what is left");
+    }
+  }
+
+  /**
+   * Tells watches of everything up to a revision that the database has.
+   *
+   * @param settled whether it is known to survive a crash
+   */
+  void upTo(long revision, boolean settled) {
+    if (log.published() >= revision) {
+      return;
+    }
+    advancing.lock();
+    try {
+      while (log.published() < revision) {
+        long from = log.published();
+        if (revision - from > MOST_PUSHED) {
+          skip(revision, settled);
+          return;
+        }
+        Chunk chunk = reads.history("", from, revision);
+        if (!settled) {
+          reads.settle();
+        }
+        watches.publish(
+            chunk.events(), chunk.complete() ? revision : chunk.events().getLast().revision());
+      }
+    } catch (CompactedException e) {
+      skip(revision, settled);
+    } finally {
+      advancing.unlock();
+    }
+  }
+
+  private void skip(long revision, boolean settled) {
+    if (!settled) {
+      reads.settle();
+    }
+    watches.skipTo(revision);
+  }
+
+  /**
+   * Tells watches of what this server committed, unless something before it is missing still: then
+   * it comes from the log, with that.
+   *
+   * @param before the last revision before the events'
+   */
+  void committed(List<Event> events, long before, long revision) {
+    advancing.lock();
+    try {
+      if (log.published() == before) {
+        watches.publish(events, revision);
+      }
+    } finally {
+      advancing.unlock();
+    }
+  }
+}
