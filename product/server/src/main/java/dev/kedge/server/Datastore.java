@@ -3,7 +3,9 @@ package dev.kedge.server;
 import dev.kedge.lifecycle.UserException;
 import dev.kedge.store.Store;
 import dev.kedge.store.StoreException;
+import dev.kedge.store.sql.PostgresStore;
 import dev.kedge.store.sql.SqliteStore;
+import dev.kedge.store.sql.TlsFiles;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,6 +36,7 @@ public record Datastore(
   /** The engines, by the schemes of their URLs; the order is that of the message to the user. */
   private enum Engine {
     SQLITE("sqlite"),
+    POSTGRES("postgres", "postgresql"),
     ETCD("https", "http");
 
     private final List<String> schemes;
@@ -71,6 +74,7 @@ public record Datastore(
         }
         sqliteFile(endpoint);
       }
+      case POSTGRES -> checked(() -> PostgresStore.check(endpoint, files(caFile, certFile, keyFile)));
       case ETCD -> {
         boolean secure = EtcdEndpoint.urls(endpoint).stream().anyMatch(Datastore::isHttps);
         if (!secure && (caFile.isPresent() || certFile.isPresent())) {
@@ -95,8 +99,21 @@ public record Datastore(
     try {
       return switch (engine(endpoint)) {
         case SQLITE -> SqliteStore.open(sqliteFile(endpoint).orElse(embedded));
+        case POSTGRES -> PostgresStore.open(endpoint, files(caFile, certFile, keyFile));
         case ETCD -> EtcdEndpoint.open(endpoint, caFile, certFile, keyFile);
       };
+    } catch (StoreException e) {
+      throw new UserException(String.valueOf(e.getMessage()), e);
+    }
+  }
+
+  private static TlsFiles files(Optional<Path> ca, Optional<Path> certificate, Optional<Path> key) {
+    return new TlsFiles(ca, certificate, key);
+  }
+
+  private static void checked(Runnable check) {
+    try {
+      check.run();
     } catch (StoreException e) {
       throw new UserException(String.valueOf(e.getMessage()), e);
     }
@@ -110,7 +127,7 @@ public record Datastore(
   Optional<Path> file(Path embedded) {
     return switch (engine(endpoint)) {
       case SQLITE -> Optional.of(sqliteFile(endpoint).orElse(embedded));
-      case ETCD -> Optional.empty();
+      case POSTGRES, ETCD -> Optional.empty();
     };
   }
 
