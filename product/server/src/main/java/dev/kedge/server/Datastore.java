@@ -74,7 +74,8 @@ public record Datastore(
         }
         sqliteFile(endpoint);
       }
-      case POSTGRES -> checked(() -> PostgresStore.check(endpoint, files(caFile, certFile, keyFile)));
+      case POSTGRES ->
+          checked(() -> PostgresStore.check(endpoint, files(caFile, certFile, keyFile)));
       case ETCD -> {
         boolean secure = EtcdEndpoint.urls(endpoint).stream().anyMatch(Datastore::isHttps);
         if (!secure && (caFile.isPresent() || certFile.isPresent())) {

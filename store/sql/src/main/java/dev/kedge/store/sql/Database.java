@@ -158,8 +158,7 @@ final class Database implements Engine {
       }
       long compacted = row.getLong(1);
       // The last rows may have been deletions that compaction has removed since.
-      return new Standing(
-          Math.max(compacted, row.getLong(3)), compacted, row.getLong(2), Map.of());
+      return new Standing(Math.max(compacted, row.getLong(3)), compacted, row.getLong(2), Map.of());
     }
   }
 

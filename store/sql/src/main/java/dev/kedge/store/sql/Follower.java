@@ -69,9 +69,9 @@ final class Follower {
               + published
               + " to "
               + current
-              + ", so acknowledged writes are lost, as after a failover to a replica that was behind"
-              + " or a restored backup; bring the newer data back, or restart every kedge server to"
-              + " go on with what is left");
+              + ", so acknowledged writes are lost, as after a failover to a replica that was"
+              + " behind or a restored backup; bring the newer data back, or restart every kedge"
+              + " server to go on with what is left");
     }
   }
 

@@ -130,8 +130,7 @@ final class NetworkReads implements Reads {
   private <T> T snapshot(
       Connection connection, String query, Queries.Binder binder, Answer<T> answer)
       throws SQLException {
-    String all =
-        server.beginReading() + "; " + queries.progress() + "; " + query + "; COMMIT";
+    String all = server.beginReading() + "; " + queries.progress() + "; " + query + "; COMMIT";
     try (PreparedStatement statement = connection.prepareStatement(all)) {
       binder.bind(statement);
       Results results = Results.of(statement);

@@ -125,16 +125,10 @@ final class PostgresServer implements DatabaseServer {
   /** Makes the database and its tables where they are missing, and checks those that are there. */
   void prepare() throws SQLException {
     try (Connection connection = connectOrCreate()) {
-      int version =
-          connection.getMetaData().getDatabaseMajorVersion();
+      int version = connection.getMetaData().getDatabaseMajorVersion();
       if (version < OLDEST_MAJOR) {
         throw new StoreException(
-            name()
-                + " runs PostgreSQL "
-                + version
-                + "; kedge needs "
-                + OLDEST_MAJOR
-                + " or later");
+            name() + " runs PostgreSQL " + version + "; kedge needs " + OLDEST_MAJOR + " or later");
       }
       String encoding = text(connection, "SHOW server_encoding");
       if (!encoding.equals("UTF8")) {
@@ -150,7 +144,8 @@ final class PostgresServer implements DatabaseServer {
       ServerSession.checkSchema(
           name(),
           (int)
-              Database.number(connection, "SELECT schema_version FROM kedge_progress WHERE id = 1"));
+              Database.number(
+                  connection, "SELECT schema_version FROM kedge_progress WHERE id = 1"));
     }
   }
 
@@ -235,8 +230,7 @@ final class PostgresServer implements DatabaseServer {
       case "40P01", "40001", "55P03" -> Remedy.REPEAT;
       // Shut down, starting, too many connections, no longer the primary, timed out while idle.
       case "57P01", "57P02", "57P03", "57P05", "53300", "25006", "25P03" -> Remedy.RECONNECT;
-      default ->
-          state.startsWith("08") || state.equals("null") ? Remedy.RECONNECT : Remedy.NONE;
+      default -> state.startsWith("08") || state.equals("null") ? Remedy.RECONNECT : Remedy.NONE;
     };
   }
 

@@ -21,11 +21,11 @@ final class PostgresSession extends ServerSession {
   @Override
   String entries(int keys) {
     return """
-        SELECT k.key, l.value, l.create_revision, l.revision
-        FROM unnest(?::text[]) AS k(key) CROSS JOIN LATERAL (
-          SELECT * FROM kedge_log o WHERE o.key = k.key ORDER BY o.revision DESC LIMIT 1
-        ) l WHERE l.deleted = 0\
-        """;
+    SELECT k.key, l.value, l.create_revision, l.revision
+    FROM unnest(?::text[]) AS k(key) CROSS JOIN LATERAL (
+      SELECT * FROM kedge_log o WHERE o.key = k.key ORDER BY o.revision DESC LIMIT 1
+    ) l WHERE l.deleted = 0\
+    """;
   }
 
   @Override

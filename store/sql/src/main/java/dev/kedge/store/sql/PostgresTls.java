@@ -16,8 +16,8 @@ import org.postgresql.ssl.WrappedFactory;
  */
 public final class PostgresTls extends WrappedFactory {
   /**
-   * @param properties {@code sslmode}, {@code sslrootcert}, {@code sslcert}, {@code sslkey} as libpq
-   *     has them
+   * @param properties {@code sslmode}, {@code sslrootcert}, {@code sslcert}, {@code sslkey} as
+   *     libpq has them
    */
   public PostgresTls(Properties properties) throws GeneralSecurityException {
     TlsFiles files =

@@ -28,8 +28,7 @@ record PostgresUrl(
   private static final Set<String> MODES =
       Set.of("disable", "allow", "prefer", "require", "verify-ca", "verify-full");
   private static final Set<String> KNOWN =
-      Set.of(
-          "sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name");
+      Set.of("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name");
 
   /**
    * Reads a URL; what it leaves out is as K3s has it: user and password {@code postgres}, host
@@ -101,8 +100,7 @@ record PostgresUrl(
     Properties properties = new Properties();
     properties.setProperty("user", user);
     properties.setProperty("password", password);
-    properties.setProperty(
-        "ApplicationName", parameters.getOrDefault("application_name", "kedge"));
+    properties.setProperty("ApplicationName", parameters.getOrDefault("application_name", "kedge"));
     properties.setProperty("connectTimeout", parameters.getOrDefault("connect_timeout", "10"));
     for (String name : Set.of("sslmode", "sslrootcert", "sslcert", "sslkey")) {
       if (parameters.containsKey(name)) {

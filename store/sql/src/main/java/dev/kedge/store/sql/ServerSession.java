@@ -62,8 +62,7 @@ abstract class ServerSession implements WriteSession {
 
   @Override
   public Standing begin(Set<String> keys) throws SQLException {
-    String statements =
-        begin + "; " + LOCK + (keys.isEmpty() ? "" : "; " + entries(keys.size()));
+    String statements = begin + "; " + LOCK + (keys.isEmpty() ? "" : "; " + entries(keys.size()));
     try (PreparedStatement statement = connection.prepareStatement(statements)) {
       if (!keys.isEmpty()) {
         bindEntries(statement, keys);

@@ -408,8 +408,7 @@ final class Writer implements Runnable {
       long created = current.createRevision();
       if (request.kind == Kind.UPDATE) {
         rows.add(new Row(revision, key, created, current.revision(), value));
-        events.add(
-            new Event.Put(key, value, created, revision, Optional.of(current.value())));
+        events.add(new Event.Put(key, value, created, revision, Optional.of(current.value())));
         entries.put(key, new Entry(key, value, created, revision));
       } else {
         rows.add(new Row(revision, key, created, current.revision(), null));
@@ -430,8 +429,7 @@ final class Writer implements Runnable {
   }
 
   /** Asks what became of a commit until there is an answer, or the time is up. */
-  private Fate fate(Decision decision, long number, Attempts attempts)
-      throws InterruptedException {
+  private Fate fate(Decision decision, long number, Attempts attempts) throws InterruptedException {
     long first = decision.rows.isEmpty() ? decision.compacted : decision.rows.getFirst().revision();
     while (true) {
       try {
@@ -452,8 +450,7 @@ final class Writer implements Runnable {
   /** Leaves the transaction, and the connection if that is broken. */
   private Engine.Remedy undo(Exception reason) {
     WriteSession open = session;
-    Engine.Remedy remedy =
-        reason instanceof SQLException e ? engine.remedy(e) : Engine.Remedy.NONE;
+    Engine.Remedy remedy = reason instanceof SQLException e ? engine.remedy(e) : Engine.Remedy.NONE;
     if (open == null) {
       return remedy;
     }
@@ -513,8 +510,7 @@ final class Writer implements Runnable {
     swept = standing.swept();
     long compacted = Math.max(upTo, standing.compacted());
     if (compacted > standing.compacted()) {
-      writing.commit(
-          List.of(), revision, compacted, ThreadLocalRandom.current().nextLong());
+      writing.commit(List.of(), revision, compacted, ThreadLocalRandom.current().nextLong());
     } else {
       writing.rollback();
     }
