@@ -58,8 +58,8 @@ final class ServerFlags {
             "datastore-endpoint",
             env("DATASTORE_ENDPOINT"),
             "",
-            "where objects are kept: sqlite:///file, or etcd's https://host:2379,…; empty: SQLite"
-                + " in data-dir"));
+            "where objects are kept: sqlite:///file, postgres://…, mysql://…, or etcd's"
+                + " https://host:2379,…; empty: SQLite in data-dir"));
     flags.add(
         Flag.of(
             TEXT,

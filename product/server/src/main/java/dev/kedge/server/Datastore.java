@@ -3,6 +3,7 @@ package dev.kedge.server;
 import dev.kedge.lifecycle.UserException;
 import dev.kedge.store.Store;
 import dev.kedge.store.StoreException;
+import dev.kedge.store.sql.MysqlStore;
 import dev.kedge.store.sql.PostgresStore;
 import dev.kedge.store.sql.SqliteStore;
 import dev.kedge.store.sql.TlsFiles;
@@ -37,6 +38,7 @@ public record Datastore(
   private enum Engine {
     SQLITE("sqlite"),
     POSTGRES("postgres", "postgresql"),
+    MYSQL("mysql"),
     ETCD("https", "http");
 
     private final List<String> schemes;
@@ -76,6 +78,7 @@ public record Datastore(
       }
       case POSTGRES ->
           checked(() -> PostgresStore.check(endpoint, files(caFile, certFile, keyFile)));
+      case MYSQL -> checked(() -> MysqlStore.check(endpoint, files(caFile, certFile, keyFile)));
       case ETCD -> {
         boolean secure = EtcdEndpoint.urls(endpoint).stream().anyMatch(Datastore::isHttps);
         if (!secure && (caFile.isPresent() || certFile.isPresent())) {
@@ -101,6 +104,7 @@ public record Datastore(
       return switch (engine(endpoint)) {
         case SQLITE -> SqliteStore.open(sqliteFile(endpoint).orElse(embedded));
         case POSTGRES -> PostgresStore.open(endpoint, files(caFile, certFile, keyFile));
+        case MYSQL -> MysqlStore.open(endpoint, files(caFile, certFile, keyFile));
         case ETCD -> EtcdEndpoint.open(endpoint, caFile, certFile, keyFile);
       };
     } catch (StoreException e) {
@@ -128,7 +132,7 @@ public record Datastore(
   Optional<Path> file(Path embedded) {
     return switch (engine(endpoint)) {
       case SQLITE -> Optional.of(sqliteFile(endpoint).orElse(embedded));
-      case POSTGRES, ETCD -> Optional.empty();
+      case POSTGRES, MYSQL, ETCD -> Optional.empty();
     };
   }
 

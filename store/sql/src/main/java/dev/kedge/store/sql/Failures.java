@@ -39,6 +39,10 @@ final class Failures {
     return new StoreException("the database " + file + " failed: " + e.getMessage(), e);
   }
 
+  static String firstLine(Throwable e) {
+    return String.valueOf(e.getMessage()).lines().findFirst().orElse("").strip();
+  }
+
   static StoreException damaged(Path file, String how, @Nullable Throwable cause) {
     String message =
         "the database "

@@ -6,8 +6,10 @@ import dev.kedge.store.StoreWatch;
 import dev.kedge.store.Watches;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -66,20 +68,28 @@ final class LogStore implements Store {
         engine, session, session.standing(), log, reads, history, threads, release, null);
   }
 
-  /** For a database that other servers write to as well. */
-  static LogStore shared(
-      Engine engine,
-      WriteSession session,
-      WriteSession.Standing standing,
-      Reads reads,
-      Duration history,
-      Signal signal) {
+  /**
+   * For a database that other servers write to as well.
+   *
+   * @param signal tells of their writes
+   */
+  static LogStore shared(DatabaseServer server, Duration history, Signal signal)
+      throws SQLException {
+    WriteSession session = server.openForWriting();
+    WriteSession.Standing standing;
+    try {
+      standing = session.begin(Set.of());
+      session.rollback();
+    } catch (SQLException | StoreException e) {
+      session.close();
+      throw e;
+    }
     return new LogStore(
-        engine,
+        server,
         session,
         standing,
         new Log(standing.revision(), standing.compacted()),
-        reads,
+        new NetworkReads(server),
         history,
         Thread.ofVirtual().name("datastore-writer"),
         clean -> {},

@@ -238,14 +238,14 @@ final class PostgresServer implements DatabaseServer {
   public StoreException failure(SQLException e) {
     String state = String.valueOf(e.getSQLState());
     String server = "the PostgreSQL server at " + url.hosts();
-    String message = firstLine(e);
+    String message = Failures.firstLine(e);
     for (Throwable cause = e; cause != null; cause = cause.getCause()) {
       if (cause instanceof SSLException) {
         return new StoreException(
             "no trusted TLS connection to "
                 + server
                 + " ("
-                + firstLine(cause)
+                + Failures.firstLine(cause)
                 + "); check the datastore's CA file, client certificate and sslmode",
             e);
       }
@@ -308,9 +308,5 @@ final class PostgresServer implements DatabaseServer {
                   e)
               : new StoreException(name() + " failed: " + message, e);
     };
-  }
-
-  private static String firstLine(Throwable e) {
-    return String.valueOf(e.getMessage()).lines().findFirst().orElse("").strip();
   }
 }

@@ -5,6 +5,7 @@ import java.sql.PreparedStatement;
 import java.sql.SQLException;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Writes to PostgreSQL: keys and rows travel as arrays, so statements are prepared once. */
 final class PostgresSession extends ServerSession {
@@ -47,7 +48,7 @@ final class PostgresSession extends ServerSession {
     Long[] created = new Long[count];
     Long[] previous = new Long[count];
     Short[] deleted = new Short[count];
-    byte[][] values = new byte[count][];
+    byte[] @Nullable [] values = new byte[count][];
     for (int i = 0; i < count; i++) {
       Row row = rows.get(i);
       revisions[i] = row.revision();

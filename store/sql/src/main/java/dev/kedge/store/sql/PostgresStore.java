@@ -32,23 +32,10 @@ public final class PostgresStore {
    * @throws StoreException with a sentence for the user, if the database cannot be used
    */
   public static Store open(String url, TlsFiles files) {
-    return open(url, files, HISTORY);
-  }
-
-  static Store open(String url, TlsFiles files, Duration history) {
     PostgresServer server = new PostgresServer(PostgresUrl.parse(url, files));
     try {
       server.prepare();
-      WriteSession session = server.openForWriting();
-      try {
-        WriteSession.Standing standing = session.begin(java.util.Set.of());
-        session.rollback();
-        return LogStore.shared(
-            server, session, standing, new NetworkReads(server), history, server.signal());
-      } catch (SQLException | RuntimeException e) {
-        session.close();
-        throw e;
-      }
+      return LogStore.shared(server, HISTORY, server.signal());
     } catch (SQLException e) {
       throw server.failure(e);
     }

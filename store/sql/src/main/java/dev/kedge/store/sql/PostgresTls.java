@@ -2,12 +2,10 @@ package dev.kedge.store.sql;
 
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
-import java.security.cert.X509Certificate;
 import java.util.Optional;
 import java.util.Properties;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManager;
-import javax.net.ssl.X509TrustManager;
 import org.postgresql.ssl.WrappedFactory;
 
 /**
@@ -37,21 +35,5 @@ public final class PostgresTls extends WrappedFactory {
 
   private static Optional<Path> file(Properties properties, String name) {
     return Optional.ofNullable(properties.getProperty(name)).map(Path::of);
-  }
-
-  /** For {@code sslmode=require} and below, which by libpq's definition verify nobody. */
-  private static final class Anyone implements X509TrustManager {
-    @Override
-    public void checkClientTrusted(X509Certificate[] chain, String authType) {
-      throw new UnsupportedOperationException("this is a client");
-    }
-
-    @Override
-    public void checkServerTrusted(X509Certificate[] chain, String authType) {}
-
-    @Override
-    public X509Certificate[] getAcceptedIssuers() {
-      return new X509Certificate[0];
-    }
   }
 }
