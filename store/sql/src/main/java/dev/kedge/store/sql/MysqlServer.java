@@ -70,7 +70,8 @@ final class MysqlServer implements DatabaseServer {
     // Each statement sees what was committed before it; a server that hangs in a transaction holds
     // up all others, so it is cut off.
     return new MysqlSession(
-        this, connect(true, "READ COMMITTED", ", wait_timeout = 30, innodb_lock_wait_timeout = 15"));
+        this,
+        connect(true, "READ COMMITTED", ", wait_timeout = 30, innodb_lock_wait_timeout = 15"));
   }
 
   @Override
@@ -138,7 +139,8 @@ final class MysqlServer implements DatabaseServer {
       ServerSession.checkSchema(
           name(),
           (int)
-              Database.number(connection, "SELECT schema_version FROM kedge_progress WHERE id = 1"));
+              Database.number(
+                  connection, "SELECT schema_version FROM kedge_progress WHERE id = 1"));
     }
   }
 
@@ -267,8 +269,7 @@ final class MysqlServer implements DatabaseServer {
       }
     }
     if (message.contains("ssl not enabled")) {
-      return new StoreException(
-          server + " offers no TLS; turn it on there, or give tls=false", e);
+      return new StoreException(server + " offers no TLS; turn it on there, or give tls=false", e);
     }
     return switch (e.getErrorCode()) {
       case 1045, 1698 ->

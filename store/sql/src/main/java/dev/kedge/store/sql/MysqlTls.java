@@ -32,9 +32,7 @@ public final class MysqlTls implements TlsSocketPlugin {
     boolean verifies =
         configuration.sslMode() == SslMode.VERIFY_FULL
             || configuration.sslMode() == SslMode.VERIFY_CA;
-    return verifies
-        ? files(configuration).trustManagers()
-        : new TrustManager[] {new Anyone()};
+    return verifies ? files(configuration).trustManagers() : new TrustManager[] {new Anyone()};
   }
 
   @Override

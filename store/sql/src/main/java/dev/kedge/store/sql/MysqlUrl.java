@@ -8,9 +8,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A database's address as Go's MySQL driver and K3s write it: {@code
- * mysql://user:password@tcp(host:3306)/database?tls=true}. The database begins after the last slash,
- * the address after the last {@code @} before it; whatever stands in front of that is user and
- * password, literally.
+ * mysql://user:password@tcp(host:3306)/database?tls=true}. The database begins after the last
+ * slash, the address after the last {@code @} before it; whatever stands in front of that is user
+ * and password, literally.
  *
  * @param address {@code host:port}, or the path of a socket
  * @param tls {@code false}, {@code true}, {@code skip-verify} or {@code preferred}
