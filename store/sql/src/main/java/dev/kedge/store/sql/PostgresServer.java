@@ -8,6 +8,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.HexFormat;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import javax.net.ssl.SSLException;
 import org.postgresql.Driver;
@@ -188,6 +189,10 @@ final class PostgresServer implements DatabaseServer {
           }
         }
       } catch (SQLException refused) {
+        if (Set.of("42P04", "23505").contains(String.valueOf(refused.getSQLState()))) {
+          // Another server has made it in this very moment.
+          return connect(url);
+        }
         StoreException missing =
             new StoreException(
                 "the PostgreSQL server at "

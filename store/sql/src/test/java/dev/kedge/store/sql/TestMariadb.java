@@ -28,13 +28,13 @@ final class TestMariadb extends DatabaseProcess {
   /** One for all tests that do not kill it. Ends with the JVM. */
   static synchronized TestMariadb shared() throws Exception {
     if (shared == null) {
-      shared = start();
+      shared = startWith();
       Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
     }
     return shared;
   }
 
-  static TestMariadb start(String... settings) throws Exception {
+  static TestMariadb startWith(String... settings) throws Exception {
     TestMariadb server = new TestMariadb(settings);
     server.run(
         List.of(
