@@ -218,14 +218,14 @@ final class PodOperations {
               .findLatest(Resources.PODS, request.namespace(), request.name())
               .orElseThrow(() -> ApiException.notFound("", "pods", request.name()));
       if (mayGo(pod)) {
-        return evicted(served, request, asked, warnings);
+        return evicted(served, request, pod, asked, warnings);
       }
       List<KubeObject> budgets =
           objects.listLatest(Resources.POD_DISRUPTION_BUDGETS, request.namespace()).stream()
               .filter(budget -> covers(budget, pod))
               .toList();
       if (budgets.isEmpty()) {
-        return evicted(served, request, asked, warnings);
+        return evicted(served, request, pod, asked, warnings);
       }
       if (budgets.size() > 1) {
         throw ApiException.internal(
@@ -239,20 +239,72 @@ final class PodOperations {
             status.integer("currentHealthy") >= status.integer("desiredHealthy")
                 && status.integer("desiredHealthy") > 0;
         if (budget.spec().text("unhealthyPodEvictionPolicy").equals("AlwaysAllow") || healthy) {
-          return evicted(served, request, asked, warnings);
+          return evicted(served, request, pod, asked, warnings);
         }
       }
       KubeObject taken = disrupted(budget, pod);
       if (options.dryRun() || objects.replace(Resources.POD_DISRUPTION_BUDGETS, taken)) {
-        return evicted(served, request, asked, warnings);
+        return evicted(served, request, pod, asked, warnings);
       }
     }
   }
 
+  /** Says on the pod why it goes, then deletes it: whoever counts its end may ask. */
   private Written evicted(
-      Served served, Request request, DeleteOptions options, List<String> warnings) {
+      Served served,
+      Request request,
+      KubeObject found,
+      DeleteOptions asked,
+      List<String> warnings) {
+    DeleteOptions options = asked;
+    boolean meant =
+        (asked.uid().isEmpty() || asked.uid().equals(found.uid()))
+            && (asked.resourceVersion().isEmpty()
+                || asked.resourceVersion().equals(found.resourceVersion()));
+    if (meant && !asked.dryRun() && !found.deleting()) {
+      KubeObject pod = found;
+      while (!objects.replace(Resources.PODS, disruptionTarget(pod))) {
+        pod =
+            objects
+                .findLatest(Resources.PODS, request.namespace(), request.name())
+                .filter(latest -> latest.uid().equals(found.uid()))
+                .orElseThrow(() -> ApiException.notFound("", "pods", request.name()));
+      }
+      // The one that was meant has another version now, and nobody else's.
+      options =
+          new DeleteOptions(
+              asked.gracePeriodSeconds(),
+              asked.propagationPolicy(),
+              asked.orphanDependents(),
+              found.uid(),
+              "",
+              false);
+    }
     deletes.delete(served, request.namespace(), request.name(), options, request.user());
     return new Written(success(), true, warnings);
+  }
+
+  private KubeObject disruptionTarget(KubeObject pod) {
+    List<JsonObject> conditions =
+        new ArrayList<>(
+            pod.status().objects("conditions").stream()
+                .filter(condition -> !condition.text("type").equals("DisruptionTarget"))
+                .toList());
+    conditions.add(
+        JsonObject.of(
+            "type",
+            "DisruptionTarget",
+            "status",
+            "True",
+            "lastProbeTime",
+            dev.kedge.model.JsonNull.NULL,
+            "lastTransitionTime",
+            Metadata.time(clock.instant()),
+            "reason",
+            "EvictionByEvictionAPI",
+            "message",
+            "Eviction API: evicting"));
+    return pod.withStatus(pod.status().with("conditions", conditions));
   }
 
   private static boolean mayGo(KubeObject pod) {

@@ -45,7 +45,7 @@ public final class ControllerSet implements AutoCloseable {
             NodeCidrController.create(context, recorders),
             PodGarbageController.create(context),
             DisruptionController.create(context, recorders),
-            ResourceQuotaController.create(context),
+            ResourceQuotaController.create(context, garbageCollector),
             AutoscalerController.create(context, recorders),
             CertificateController.create(context),
             garbageCollector.controller()));

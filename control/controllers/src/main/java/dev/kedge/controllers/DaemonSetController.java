@@ -1,16 +1,12 @@
 package dev.kedge.controllers;
 
-import dev.kedge.client.Events;
 import dev.kedge.client.Informer;
-import dev.kedge.client.KubeClient;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
-import dev.kedge.model.LabelSelector;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Resources;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
-import dev.kedge.reconcile.Timeline;
 import dev.kedge.scheduler.NodeSelection;
 import dev.kedge.scheduler.Taints;
 import dev.kedge.scheduler.Taints.Taint;
@@ -44,37 +40,23 @@ final class DaemonSetController implements Reconciler {
   private static final Toleration NETWORK =
       tolerates("node.kubernetes.io/network-unavailable", "NoSchedule");
 
-  private final KubeClient client;
-  private final Timeline timeline;
-  private final Events events;
-  private final Informer sets;
-  private final Informer pods;
+  private final SetParts parts;
   private final Informer nodes;
-  private final Informer revisions;
-  private final PodControl podControl;
 
   private static Toleration tolerates(String key, String effect) {
     return new Toleration(key, "Exists", "", effect, Optional.empty());
   }
 
-  private DaemonSetController(ControllerContext context, Events events) {
-    this.client = context.client();
-    this.timeline = context.timeline();
-    this.events = events;
-    this.sets = context.informer(Resources.DAEMON_SETS);
-    this.pods = context.informer(Resources.PODS);
+  private DaemonSetController(ControllerContext context, Recorders recorders) {
+    this.parts = SetParts.of(context, Resources.DAEMON_SETS, recorders.of("daemonset-controller"));
     this.nodes = context.informer(Resources.NODES);
-    this.revisions = context.informer(Resources.CONTROLLER_REVISIONS);
-    this.podControl = new PodControl(client, pods, events);
   }
 
   static Controller create(ControllerContext context, Recorders recorders) {
-    DaemonSetController reconciler =
-        new DaemonSetController(context, recorders.of("daemonset-controller"));
-    return Controller.builder("daemonset", context.timeline(), reconciler)
-        .watches(reconciler.sets)
-        .owned(reconciler.pods, Resources.DAEMON_SETS)
-        .owned(reconciler.revisions, Resources.DAEMON_SETS)
+    DaemonSetController reconciler = new DaemonSetController(context, recorders);
+    return reconciler
+        .parts
+        .controller("daemonset", reconciler)
         .changes(reconciler.nodes, reconciler::nodeChanged)
         .build();
   }
@@ -85,7 +67,7 @@ final class DaemonSetController implements Reconciler {
             && after.isPresent()
             && before.get().labels().equals(after.get().labels())
             && before.get().spec().equals(after.get().spec());
-    return same ? List.of() : sets.all().stream().map(KubeObject::key).toList();
+    return same ? List.of() : parts.sets().all().stream().map(KubeObject::key).toList();
   }
 
   /** What a node is to a set. */
@@ -119,7 +101,7 @@ final class DaemonSetController implements Reconciler {
 
   @Override
   public Result reconcile(ObjectKey key) throws InterruptedException {
-    Optional<KubeObject> found = sets.get(key);
+    Optional<KubeObject> found = parts.sets().get(key);
     if (found.isEmpty() || found.get().deleting()) {
       return Result.DONE;
     }
@@ -131,27 +113,20 @@ final class DaemonSetController implements Reconciler {
     private final JsonObject template;
     private final KubeObject revision;
     private final Revisions history;
-    private final Instant now = timeline.instant();
+    private final Instant now = parts.timeline().instant();
     private Map<String, List<KubeObject>> byNode = new HashMap<>();
 
     Sync(KubeObject set) throws InterruptedException {
       this.set = set;
       this.template = set.spec().object("template");
-      this.history = new Revisions(client, revisions, Resources.DAEMON_SETS, set);
+      this.history = parts.history(set);
       this.revision = history.current(set.status().integer("collisionCount"));
       readPods();
     }
 
     private void readPods() throws InterruptedException {
       byNode = new HashMap<>();
-      for (KubeObject pod :
-          Owners.claim(
-              client,
-              Resources.DAEMON_SETS,
-              set,
-              LabelSelector.of(set.spec().object("selector")),
-              Resources.PODS,
-              pods)) {
+      for (KubeObject pod : parts.claimPods(set)) {
         String node = pod.spec().text("nodeName");
         byNode
             .computeIfAbsent(node.isEmpty() ? target(pod) : node, _ -> new ArrayList<>())
@@ -193,14 +168,16 @@ final class DaemonSetController implements Reconciler {
             continue;
           }
           if (PodState.ended(pod)) {
-            events.warning(
-                set,
-                "FailedDaemonPod",
-                "Found failed daemon pod "
-                    + pod.key()
-                    + " on node "
-                    + node.name()
-                    + ", will try to kill it");
+            parts
+                .events()
+                .warning(
+                    set,
+                    "FailedDaemonPod",
+                    "Found failed daemon pod "
+                        + pod.key()
+                        + " on node "
+                        + node.name()
+                        + ", will try to kill it");
             doomed.add(pod);
             failed = true;
           } else {
@@ -222,10 +199,10 @@ final class DaemonSetController implements Reconciler {
         }
       }
       if (!doomed.isEmpty()) {
-        podControl.deleteAll(set, doomed);
+        parts.podControl().deleteAll(set, doomed);
       }
       List<String> targets = missing.subList(0, Math.min(BURST, missing.size()));
-      podControl.createAll(set, targets.size(), i -> pod(targets.get(i)));
+      parts.podControl().createAll(set, targets.size(), i -> pod(targets.get(i)));
     }
 
     /** Of several pods on a node one stays, or two during a surging update: old ready, new not. */
@@ -318,10 +295,10 @@ final class DaemonSetController implements Reconciler {
       List<KubeObject> doomed = new ArrayList<>(free);
       candidates.stream().limit(surge > 0 ? 0 : more).forEach(doomed::add);
       if (!doomed.isEmpty()) {
-        podControl.deleteAll(set, doomed);
+        parts.podControl().deleteAll(set, doomed);
       }
       List<String> targets = surging.stream().limit(Math.max(0, surge - extra)).toList();
-      podControl.createAll(set, targets.size(), i -> pod(targets.get(i)));
+      parts.podControl().createAll(set, targets.size(), i -> pod(targets.get(i)));
     }
 
     private KubeObject pod(String node) {
@@ -404,7 +381,7 @@ final class DaemonSetController implements Reconciler {
       if (old.has("collisionCount")) {
         status.put("collisionCount", old.integer("collisionCount"));
       }
-      Writes.status(client, Resources.DAEMON_SETS, set, status.build());
+      Writes.status(parts.client(), Resources.DAEMON_SETS, set, status.build());
       return result;
     }
   }

@@ -510,6 +510,7 @@ final class DeploymentController implements Reconciler {
       next.putAll(
           ReplicaSetController.positive(
               "unavailableReplicas", Math.max(0, totals.specified() - totals.available())));
+      next.put("terminatingReplicas", totals.terminating());
       next.putNonEmpty("conditions", status.array("conditions"));
       if (collisions() > 0) {
         next.put("collisionCount", collisions());

@@ -243,7 +243,8 @@ final class DeploymentSets {
   }
 
   /** Sums over the sets' states. */
-  record Totals(long specified, long replicas, long updated, long ready, long available) {
+  record Totals(
+      long specified, long replicas, long updated, long ready, long available, long terminating) {
     boolean progressedSince(JsonObject status) {
       long oldBefore = status.integer("replicas") - status.integer("updatedReplicas");
       return updated > status.integer("updatedReplicas")
@@ -258,14 +259,16 @@ final class DeploymentSets {
     long replicas = 0;
     long ready = 0;
     long available = 0;
+    long terminating = 0;
     for (KubeObject set : sets) {
       specified += replicas(set);
       replicas += set.status().integer("replicas");
       ready += set.status().integer("readyReplicas");
       available += available(set);
+      terminating += set.status().integer("terminatingReplicas");
     }
     long updated = current == null ? 0 : current.status().integer("replicas");
-    return new Totals(specified, replicas, updated, ready, available);
+    return new Totals(specified, replicas, updated, ready, available, terminating);
   }
 
   static boolean complete(KubeObject deployment, Totals totals) {

@@ -3,6 +3,7 @@ package dev.kedge.controllers;
 import dev.kedge.client.Events;
 import dev.kedge.client.Informer;
 import dev.kedge.client.KubeClient;
+import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.LabelSelector;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /** Keeps count of how many more pods of each PodDisruptionBudget may be evicted. */
 final class DisruptionController implements Reconciler {
@@ -32,6 +34,7 @@ final class DisruptionController implements Reconciler {
   private final Informer budgets;
   private final Informer pods;
   private final Map<String, Informer> owners = new HashMap<>();
+  private final Supplier<List<ResourceType>> resources;
 
   private DisruptionController(ControllerContext context, Events events) {
     this.client = context.client();
@@ -39,6 +42,7 @@ final class DisruptionController implements Reconciler {
     this.events = events;
     this.budgets = context.informer(Resources.POD_DISRUPTION_BUDGETS);
     this.pods = context.informer(Resources.PODS);
+    this.resources = context.settings().resources();
     for (ResourceType type :
         List.of(
             Resources.REPLICA_SETS,
@@ -87,13 +91,13 @@ final class DisruptionController implements Reconciler {
     long expected;
     long desired;
     if (spec.find("maxUnavailable").isPresent()) {
-      expected = scale(selected);
+      expected = scale(budget, selected);
       long down = DeploymentSets.share(spec.find("maxUnavailable").orElseThrow(), expected, true);
       desired = Math.max(0, expected - down);
     } else {
       Optional<dev.kedge.model.JsonValue> least = spec.find("minAvailable");
       boolean percent = least.isPresent() && least.get() instanceof dev.kedge.model.JsonString;
-      expected = percent ? scale(selected) : selected.size();
+      expected = percent ? scale(budget, selected) : selected.size();
       desired = least.map(value -> DeploymentSets.share(value, expected, true)).orElse(1L);
     }
     Result result = Result.DONE;
@@ -143,20 +147,62 @@ final class DisruptionController implements Reconciler {
   }
 
   /** How many pods the controllers of these pods want in all. */
-  private long scale(List<KubeObject> selected) {
+  private long scale(KubeObject budget, List<KubeObject> selected) {
     long sum = 0;
     Set<String> seen = new HashSet<>();
+    boolean unmanaged = false;
     for (KubeObject pod : selected) {
+      Optional<JsonObject> reference = pod.controller();
+      if (reference.isEmpty()) {
+        unmanaged = true;
+        continue;
+      }
       Optional<KubeObject> owner = owner(pod);
       // A ReplicaSet speaks for its Deployment.
       Optional<KubeObject> top = owner.flatMap(this::owner).or(() -> owner);
-      if (top.isEmpty()) {
-        sum += pod.controller().isEmpty() ? 1 : 0;
-      } else if (seen.add(top.get().uid())) {
-        sum += top.get().spec().integerOr(1, "replicas");
+      String uid = top.map(KubeObject::uid).orElse(reference.get().text("uid"));
+      if (seen.add(uid)) {
+        sum +=
+            top.map(found -> found.spec().integerOr(1, "replicas"))
+                .orElseGet(() -> foreignScale(pod.namespace(), reference.get()));
       }
     }
+    if (unmanaged) {
+      events.warning(
+          budget,
+          "UnmanagedPods",
+          "Pods selected by this PodDisruptionBudget (selector: "
+              + LabelSelector.of(budget.spec().object("selector"))
+              + ") were found to be unmanaged. As a result, the status of the PDB cannot be"
+              + " calculated correctly, which may result in undefined behavior. To account for"
+              + " these pods please set \".spec.minAvailable\" field of the PDB to an integer"
+              + " value.");
+    }
     return sum;
+  }
+
+  /** What a controller of another kind wants, if it has a scale to tell. */
+  private long foreignScale(String namespace, JsonObject reference) {
+    String apiVersion = reference.text("apiVersion");
+    return resources.get().stream()
+        .filter(type -> type.namespaced() && type.apiVersion().equals(apiVersion))
+        .filter(type -> type.kind().equals(reference.text("kind")))
+        .findFirst()
+        .map(
+            type -> {
+              try {
+                return client
+                    .getSubresource(type, namespace, reference.text("name"), "scale")
+                    .spec()
+                    .integer("replicas");
+              } catch (ApiException e) {
+                if (e.isNotFound()) {
+                  return 0L; // no scale, or gone: then it wants nothing
+                }
+                throw e;
+              }
+            })
+        .orElse(0L);
   }
 
   private Optional<KubeObject> owner(KubeObject object) {

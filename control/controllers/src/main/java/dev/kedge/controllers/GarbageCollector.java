@@ -25,6 +25,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.BiConsumer;
 
 /**
  * Deletes what has lost all its owners, and finishes foreground and orphaning deletions. Keys are
@@ -42,6 +44,8 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
   private final OwnerGraph graph = new OwnerGraph();
   private final Map<ResourceType, SharedInformers> watched = new HashMap<>();
   private final Controller controller;
+  private final List<BiConsumer<ResourceType, KubeObject>> goneListeners =
+      new CopyOnWriteArrayList<>();
   private boolean closed;
 
   GarbageCollector(ControllerContext context, Recorders recorders) {
@@ -58,6 +62,14 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
 
   Controller controller() {
     return controller;
+  }
+
+  /**
+   * Tells of every object that goes, of every kind but events: this is the one place that sees them
+   * all. Called before the start only; the listener must be quick.
+   */
+  void onGone(BiConsumer<ResourceType, KubeObject> listener) {
+    goneListeners.add(listener);
   }
 
   @Override
@@ -135,7 +147,11 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
           .ifPresent(old -> enqueue(graph.remove(old.uid())));
       enqueue(graph.put(type, after.get()));
     } else {
-      before.ifPresent(old -> enqueue(graph.remove(old.uid())));
+      before.ifPresent(
+          old -> {
+            enqueue(graph.remove(old.uid()));
+            goneListeners.forEach(listener -> listener.accept(type, old));
+          });
     }
   }
 

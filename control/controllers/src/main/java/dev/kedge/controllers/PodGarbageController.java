@@ -3,7 +3,9 @@ package dev.kedge.controllers;
 import dev.kedge.client.Informer;
 import dev.kedge.client.KubeClient;
 import dev.kedge.client.KubeClient.DeleteOptions;
+import dev.kedge.client.KubeClient.Patch;
 import dev.kedge.model.ApiException;
+import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Resources;
@@ -20,7 +22,8 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Removes pods that no kubelet will remove: of nodes that are gone (40 s after they went, they may
- * come back), those asked to go before they had a node, and the oldest of too many that ended.
+ * come back) or that somebody declared out of service, those asked to go before they had a node,
+ * and the oldest of too many that ended. Who counts ends sees them as failed first.
  */
 final class PodGarbageController implements Reconciler {
   private static final int ENDED_KEPT = 12_500;
@@ -47,7 +50,9 @@ final class PodGarbageController implements Reconciler {
         .changes(
             reconciler.nodes,
             (before, after) ->
-                before.isEmpty() || after.isEmpty()
+                before.isEmpty()
+                        || after.isEmpty()
+                        || outOfService(after.get()) && !outOfService(before.get())
                     ? List.of(after.or(() -> before).orElseThrow().key())
                     : List.of())
         .build();
@@ -62,10 +67,12 @@ final class PodGarbageController implements Reconciler {
     if (node.isEmpty()) {
       return pod.deleting() ? List.of(pod.key()) : List.of();
     }
+    Optional<KubeObject> its = nodes.get("", node);
+    if (pod.deleting() && its.filter(PodGarbageController::outOfService).isPresent()) {
+      return List.of(new ObjectKey("", node));
+    }
     boolean ends = PodState.ended(pod) && before.filter(PodState::ended).isEmpty();
-    return nodes.get("", node).isEmpty()
-        ? List.of(new ObjectKey("", node))
-        : ends ? List.of(ENDED) : List.of();
+    return its.isEmpty() ? List.of(new ObjectKey("", node)) : ends ? List.of(ENDED) : List.of();
   }
 
   @Override
@@ -77,19 +84,30 @@ final class PodGarbageController implements Reconciler {
     if (!key.namespace().isEmpty()) {
       pods.get(key)
           .filter(pod -> pod.deleting() && pod.spec().text("nodeName").isEmpty())
-          .ifPresent(this::remove);
+          .ifPresent(pod -> remove(pod, ""));
       return Result.DONE;
     }
     return orphans(key.name());
   }
 
+  /** A node that is not ready and will not come back: somebody said so by a taint. */
+  private static boolean outOfService(KubeObject node) {
+    return !Conditions.isTrue(node.status(), "Ready")
+        && node.spec().objects("taints").stream()
+            .anyMatch(taint -> taint.text("key").equals("node.kubernetes.io/out-of-service"));
+  }
+
   private Result orphans(String node) {
-    if (nodes.get("", node).isPresent()) {
-      missingSince.remove(node);
-      return Result.DONE;
-    }
+    Optional<KubeObject> present = nodes.get("", node);
     List<KubeObject> orphans =
         pods.all().stream().filter(pod -> pod.spec().text("nodeName").equals(node)).toList();
+    if (present.isPresent()) {
+      missingSince.remove(node);
+      if (outOfService(present.get())) {
+        orphans.stream().filter(KubeObject::deleting).forEach(pod -> remove(pod, ""));
+      }
+      return Result.DONE;
+    }
     if (orphans.isEmpty()) {
       missingSince.remove(node);
       return Result.DONE;
@@ -100,7 +118,7 @@ final class PodGarbageController implements Reconciler {
       return Result.again(left);
     }
     if (client.find(Resources.NODES, "", node).isEmpty()) {
-      orphans.forEach(this::remove);
+      orphans.forEach(pod -> remove(pod, "PodGC: node no longer exists"));
       missingSince.remove(node);
     }
     return Result.DONE;
@@ -111,11 +129,17 @@ final class PodGarbageController implements Reconciler {
     ended.stream()
         .sorted(Comparator.comparing(PodState::created))
         .limit(Math.max(0, ended.size() - ENDED_KEPT))
-        .forEach(this::remove);
+        .forEach(pod -> remove(pod, ""));
   }
 
-  private void remove(KubeObject pod) {
+  /**
+   * @param disruption why the pod is disrupted; empty if it is not
+   */
+  private void remove(KubeObject pod, String disruption) {
     try {
+      if (!PodState.ended(pod)) {
+        fail(pod, disruption);
+      }
       client.delete(
           Resources.PODS,
           pod.namespace(),
@@ -126,5 +150,36 @@ final class PodGarbageController implements Reconciler {
         throw e;
       }
     }
+  }
+
+  private void fail(KubeObject pod, String disruption) {
+    JsonObject status = JsonObject.of("phase", "Failed");
+    if (!disruption.isEmpty()) {
+      status =
+          status.with(
+              "conditions",
+              List.of(
+                  JsonObject.of(
+                      "type",
+                      "DisruptionTarget",
+                      "status",
+                      "True",
+                      "reason",
+                      "DeletionByPodGC",
+                      "message",
+                      disruption,
+                      "lastTransitionTime",
+                      Writes.time(timeline.instant()))));
+    }
+    client.patch(
+        Resources.PODS,
+        pod.namespace(),
+        pod.name(),
+        new Patch(
+            KubeClient.PatchType.STRATEGIC,
+            JsonObject.of("metadata", JsonObject.of("uid", pod.uid()), "status", status),
+            "status",
+            "",
+            false));
   }
 }

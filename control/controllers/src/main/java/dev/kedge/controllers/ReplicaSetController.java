@@ -159,6 +159,10 @@ final class ReplicaSetController implements Reconciler {
     long labelled = 0;
     long ready = 0;
     long available = 0;
+    long terminating =
+        pods.controlledBy(set.uid()).stream()
+            .filter(pod -> pod.deleting() && !PodState.ended(pod))
+            .count();
     Result result = Result.DONE;
     for (KubeObject pod : active) {
       labelled += template.matches(pod.labels()) ? 1 : 0;
@@ -177,16 +181,18 @@ final class ReplicaSetController implements Reconciler {
                     Conditions.with(
                         old, "ReplicaFailure", "True", reason, e.status().message(), now))
             .orElseGet(() -> Conditions.without(old, "ReplicaFailure"));
-    JsonObject status =
+    JsonObject.Builder status =
         JsonObject.builder()
             .put("replicas", active.size())
             .putAll(positive("fullyLabeledReplicas", labelled))
             .putAll(positive("readyReplicas", ready))
             .putAll(positive("availableReplicas", available))
             .put("observedGeneration", set.generation())
-            .putNonEmpty("conditions", conditions)
-            .build();
-    Writes.status(client, type, set, status);
+            .putNonEmpty("conditions", conditions);
+    if (type.equals(Resources.REPLICA_SETS)) {
+      status.put("terminatingReplicas", terminating);
+    }
+    Writes.status(client, type, set, status.build());
     return result;
   }
 

@@ -24,7 +24,10 @@ import java.util.function.Supplier;
  * takes back what is gone.
  */
 final class ResourceQuotaController implements Reconciler {
-  /** Kinds without an informer here are counted anew so often, as upstream's full sync does. */
+  /**
+   * Kinds without an informer here are counted when one of them goes, and anew so often, as
+   * upstream's full sync does.
+   */
   private static final Duration RECOUNT = Duration.ofMinutes(5);
 
   private final KubeClient client;
@@ -43,7 +46,7 @@ final class ResourceQuotaController implements Reconciler {
     this.claims = context.informer(Resources.PERSISTENT_VOLUME_CLAIMS);
   }
 
-  static Controller create(ControllerContext context) {
+  static Controller create(ControllerContext context, GarbageCollector everything) {
     ResourceQuotaController reconciler = new ResourceQuotaController(context);
     Controller.Builder builder =
         Controller.builder("resourcequota", context.timeline(), reconciler)
@@ -62,7 +65,18 @@ final class ResourceQuotaController implements Reconciler {
                 : List.of();
           });
     }
-    return builder.build();
+    Controller controller = builder.build();
+    everything.onGone(
+        (type, gone) ->
+            reconciler.quotas.inNamespace(gone.namespace()).stream()
+                .filter(quota -> counts(quota, type))
+                .forEach(quota -> controller.add(quota.key())));
+    return controller;
+  }
+
+  private static boolean counts(KubeObject quota, ResourceType type) {
+    JsonObject hard = quota.spec().object("hard");
+    return hard.has(type.groupResource()) || hard.has("count/" + type.groupResource());
   }
 
   private List<ObjectKey> quotasIn(String namespace) {
@@ -93,6 +107,20 @@ final class ResourceQuotaController implements Reconciler {
 
   private Quantity used(KubeObject quota, String name) {
     String namespace = quota.namespace();
+    boolean scoped =
+        !quota.spec().array("scopes").isEmpty() || !quota.spec().object("scopeSelector").isEmpty();
+    boolean ofPods =
+        name.equals("pods")
+            || name.equals("count/pods")
+            || name.startsWith("requests.") && !name.equals("requests.storage")
+            || name.startsWith("limits.")
+            || List.of("cpu", "memory", "ephemeral-storage").contains(name);
+    if (scoped && !ofPods) {
+      return Quantity.ZERO; // scopes are about pods: nothing else is within them
+    }
+    if (name.equals("count/pods")) {
+      return Quantity.of(podsOf(quota).size());
+    }
     if (name.startsWith("count/")) {
       return count(name.substring("count/".length()), namespace);
     }
@@ -218,8 +246,26 @@ final class ResourceQuotaController implements Reconciler {
           default -> !name.isEmpty();
         };
       }
-      default -> true;
+      case "CrossNamespacePodAffinity" -> looksElsewhere(pod);
+      default -> false;
     };
+  }
+
+  /** Whether an affinity of the pod is about pods of other namespaces. */
+  private static boolean looksElsewhere(KubeObject pod) {
+    for (String affinity : List.of("podAffinity", "podAntiAffinity")) {
+      JsonObject terms = pod.spec().object("affinity", affinity);
+      List<JsonObject> all =
+          new ArrayList<>(terms.objects("requiredDuringSchedulingIgnoredDuringExecution"));
+      terms
+          .objects("preferredDuringSchedulingIgnoredDuringExecution")
+          .forEach(weighted -> all.add(weighted.object("podAffinityTerm")));
+      if (all.stream()
+          .anyMatch(term -> !term.array("namespaces").isEmpty() || term.has("namespaceSelector"))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static Quantity compute(List<KubeObject> pods, String name) {

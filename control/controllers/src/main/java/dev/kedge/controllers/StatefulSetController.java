@@ -1,19 +1,15 @@
 package dev.kedge.controllers;
 
-import dev.kedge.client.Events;
 import dev.kedge.client.Informer;
-import dev.kedge.client.KubeClient;
 import dev.kedge.client.KubeClient.Patch;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonInteger;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
-import dev.kedge.model.LabelSelector;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Resources;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
-import dev.kedge.reconcile.Timeline;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -31,40 +27,23 @@ final class StatefulSetController implements Reconciler {
   private static final String POD_NAME = "statefulset.kubernetes.io/pod-name";
   private static final String POD_INDEX = "apps.kubernetes.io/pod-index";
 
-  private final KubeClient client;
-  private final Timeline timeline;
-  private final Events events;
-  private final Informer sets;
-  private final Informer pods;
+  private final SetParts parts;
   private final Informer claims;
-  private final Informer revisions;
-  private final PodControl podControl;
 
-  private StatefulSetController(ControllerContext context, Events events) {
-    this.client = context.client();
-    this.timeline = context.timeline();
-    this.events = events;
-    this.sets = context.informer(Resources.STATEFUL_SETS);
-    this.pods = context.informer(Resources.PODS);
+  private StatefulSetController(ControllerContext context, Recorders recorders) {
+    this.parts =
+        SetParts.of(context, Resources.STATEFUL_SETS, recorders.of("statefulset-controller"));
     this.claims = context.informer(Resources.PERSISTENT_VOLUME_CLAIMS);
-    this.revisions = context.informer(Resources.CONTROLLER_REVISIONS);
-    this.podControl = new PodControl(client, pods, events);
   }
 
   static Controller create(ControllerContext context, Recorders recorders) {
-    StatefulSetController reconciler =
-        new StatefulSetController(context, recorders.of("statefulset-controller"));
-    return Controller.builder("statefulset", context.timeline(), reconciler)
-        .watches(reconciler.sets)
-        .owned(reconciler.pods, Resources.STATEFUL_SETS)
-        .owned(reconciler.revisions, Resources.STATEFUL_SETS)
-        .reads(reconciler.claims)
-        .build();
+    StatefulSetController reconciler = new StatefulSetController(context, recorders);
+    return reconciler.parts.controller("statefulset", reconciler).reads(reconciler.claims).build();
   }
 
   @Override
   public Result reconcile(ObjectKey key) throws InterruptedException {
-    Optional<KubeObject> found = sets.get(key);
+    Optional<KubeObject> found = parts.sets().get(key);
     if (found.isEmpty() || found.get().deleting()) {
       return Result.DONE;
     }
@@ -83,7 +62,7 @@ final class StatefulSetController implements Reconciler {
 
   private final class Sync {
     private final KubeObject set;
-    private final Instant now = timeline.instant();
+    private final Instant now = parts.timeline().instant();
     private final int start;
     private final int wanted;
     private final boolean parallel;
@@ -100,7 +79,7 @@ final class StatefulSetController implements Reconciler {
       this.wanted = (int) set.spec().integerOr(1, "replicas");
       this.parallel = set.spec().text("podManagementPolicy").equals("Parallel");
       this.minReady = set.spec().integer("minReadySeconds");
-      this.history = new Revisions(client, revisions, Resources.STATEFUL_SETS, set);
+      this.history = parts.history(set);
       this.update = history.current(set.status().integer("collisionCount"));
       this.current = history.named(set.status().text("currentRevision")).orElse(update);
       read();
@@ -109,14 +88,7 @@ final class StatefulSetController implements Reconciler {
     private void read() throws InterruptedException {
       replicas.clear();
       condemned.clear();
-      for (KubeObject pod :
-          Owners.claim(
-              client,
-              Resources.STATEFUL_SETS,
-              set,
-              LabelSelector.of(set.spec().object("selector")),
-              Resources.PODS,
-              pods)) {
+      for (KubeObject pod : parts.claimPods(set)) {
         int ordinal = ordinal(set, pod.name());
         if (ordinal >= start && ordinal < start + wanted) {
           replicas.put(ordinal, pod);
@@ -160,11 +132,13 @@ final class StatefulSetController implements Reconciler {
         if (pod == null) {
           missing.add(ordinal);
         } else if (PodState.ended(pod) && !pod.deleting()) {
-          events.warning(
-              set,
-              "RecreatingFailedPod",
-              "StatefulSet " + set.key() + " is recreating failed Pod " + pod.name());
-          podControl.deleteAll(set, List.of(pod));
+          parts
+              .events()
+              .warning(
+                  set,
+                  "RecreatingFailedPod",
+                  "StatefulSet " + set.key() + " is recreating failed Pod " + pod.name());
+          parts.podControl().deleteAll(set, List.of(pod));
           return false;
         } else if (!healthy(pod)) {
           if (!pod.deleting() && PodState.phase(pod).equals("Pending")) {
@@ -195,7 +169,7 @@ final class StatefulSetController implements Reconciler {
           }
           throw e;
         }
-        Writes.awaitSeen(pods, made);
+        Writes.awaitSeen(parts.pods(), made);
       }
       return missing.isEmpty() && (parallel || replicas.values().stream().allMatch(this::healthy));
     }
@@ -209,7 +183,7 @@ final class StatefulSetController implements Reconciler {
           }
           continue;
         }
-        podControl.deleteAll(set, List.of(pod));
+        parts.podControl().deleteAll(set, List.of(pod));
         if (!parallel) {
           return false;
         }
@@ -247,7 +221,7 @@ final class StatefulSetController implements Reconciler {
         }
       }
       if (!doomed.isEmpty()) {
-        podControl.deleteAll(set, doomed);
+        parts.podControl().deleteAll(set, doomed);
       }
     }
 
@@ -303,23 +277,27 @@ final class StatefulSetController implements Reconciler {
 
     private KubeObject create(KubeObject pod) {
       try {
-        KubeObject made = client.create(Resources.PODS, pod);
-        events.normal(
-            set,
-            "SuccessfulCreate",
-            "create Pod " + pod.name() + " in StatefulSet " + set.name() + " successful");
+        KubeObject made = parts.client().create(Resources.PODS, pod);
+        parts
+            .events()
+            .normal(
+                set,
+                "SuccessfulCreate",
+                "create Pod " + pod.name() + " in StatefulSet " + set.name() + " successful");
         return made;
       } catch (ApiException e) {
         if (!e.isNamespaceGoing() && !e.isAlreadyExists()) {
-          events.warning(
-              set,
-              "FailedCreate",
-              "create Pod "
-                  + pod.name()
-                  + " in StatefulSet "
-                  + set.name()
-                  + " failed error: "
-                  + e.status().message());
+          parts
+              .events()
+              .warning(
+                  set,
+                  "FailedCreate",
+                  "create Pod "
+                      + pod.name()
+                      + " in StatefulSet "
+                      + set.name()
+                      + " failed error: "
+                      + e.status().message());
         }
         throw e;
       }
@@ -360,19 +338,22 @@ final class StatefulSetController implements Reconciler {
                     "spec",
                     template.object("spec")));
         try {
-          Writes.awaitSeen(claims, client.create(Resources.PERSISTENT_VOLUME_CLAIMS, claim));
-          events.normal(
-              set,
-              "SuccessfulCreate",
-              "create Claim "
-                  + name
-                  + " Pod "
-                  + set.name()
-                  + "-"
-                  + ordinal
-                  + " in StatefulSet "
-                  + set.name()
-                  + " success");
+          Writes.awaitSeen(
+              claims, parts.client().create(Resources.PERSISTENT_VOLUME_CLAIMS, claim));
+          parts
+              .events()
+              .normal(
+                  set,
+                  "SuccessfulCreate",
+                  "create Claim "
+                      + name
+                      + " Pod "
+                      + set.name()
+                      + "-"
+                      + ordinal
+                      + " in StatefulSet "
+                      + set.name()
+                      + " success");
         } catch (ApiException e) {
           if (!e.isAlreadyExists()) {
             throw e;
@@ -416,12 +397,14 @@ final class StatefulSetController implements Reconciler {
           if (!owners.equals(claim.get().ownerReferences())) {
             Writes.awaitSeen(
                 claims,
-                client.patch(
-                    Resources.PERSISTENT_VOLUME_CLAIMS,
-                    set.namespace(),
-                    claim.get().name(),
-                    Patch.merge(
-                        JsonObject.of("metadata", JsonObject.of("ownerReferences", owners)))));
+                parts
+                    .client()
+                    .patch(
+                        Resources.PERSISTENT_VOLUME_CLAIMS,
+                        set.namespace(),
+                        claim.get().name(),
+                        Patch.merge(
+                            JsonObject.of("metadata", JsonObject.of("ownerReferences", owners)))));
           }
         }
       }
@@ -474,7 +457,7 @@ final class StatefulSetController implements Reconciler {
               .put("collisionCount", old.integer("collisionCount"))
               .put("availableReplicas", available)
               .putNonEmpty("conditions", old.array("conditions"));
-      Writes.status(client, Resources.STATEFUL_SETS, set, status.build());
+      Writes.status(parts.client(), Resources.STATEFUL_SETS, set, status.build());
       return result;
     }
   }

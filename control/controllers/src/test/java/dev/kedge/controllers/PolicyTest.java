@@ -1,8 +1,11 @@
 package dev.kedge.controllers;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.kedge.client.KubeClient;
 import dev.kedge.client.KubeClient.Patch;
+import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
@@ -75,6 +78,186 @@ class PolicyTest {
             b -> b.status().integer("disruptionsAllowed") == 1);
     assertThat(budget.status().integer("currentHealthy")).isEqualTo(2);
     assertThat(Conditions.isTrue(budget.status(), "DisruptionAllowed")).isTrue();
+  }
+
+  @Test
+  void aQuotaIsGivenBackWhenWhatItCountsGoes() {
+    cluster.create(
+        """
+        kind: ResourceQuota
+        metadata: {name: q, namespace: default}
+        spec: {hard: {configmaps: "5", count/replicasets.apps: "2"}}
+        """);
+    cluster.create("{kind: ConfigMap, metadata: {name: c, namespace: default}}");
+    cluster.create(
+        """
+        apiVersion: apps/v1
+        kind: ReplicaSet
+        metadata: {name: r, namespace: default}
+        spec:
+          replicas: 0
+          selector: {matchLabels: {a: b}}
+          template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}
+        """);
+    // kube-root-ca.crt is there too.
+    awaitUsed(Map.of("configmaps", "2", "count/replicasets.apps", "1"));
+    cluster.client.delete(
+        Resources.CONFIG_MAPS, "default", "c", KubeClient.DeleteOptions.background());
+    cluster.client.delete(
+        Resources.REPLICA_SETS, "default", "r", KubeClient.DeleteOptions.background());
+    awaitUsed(Map.of("configmaps", "1", "count/replicasets.apps", "0"));
+  }
+
+  private void awaitUsed(Map<String, String> used) {
+    cluster.awaitPresent(
+        Resources.RESOURCE_QUOTAS, "default", "q", q -> q.status().map("used").equals(used));
+  }
+
+  @Test
+  void aScopedQuotaCountsPodsWithinItOnly() {
+    cluster.create(
+        """
+        kind: ResourceQuota
+        metadata: {name: q, namespace: default}
+        spec:
+          hard: {pods: "5"}
+          scopeSelector: {matchExpressions: [{scopeName: CrossNamespacePodAffinity, operator: Exists}]}
+        """);
+    pod("a", "{}");
+    cluster.create(
+        """
+        kind: Pod
+        metadata: {name: near, namespace: default}
+        spec:
+          containers: [{name: c, image: i}]
+          affinity:
+            podAffinity:
+              preferredDuringSchedulingIgnoredDuringExecution:
+              - weight: 1
+                podAffinityTerm:
+                  topologyKey: kubernetes.io/hostname
+                  namespaces: [kube-system]
+                  labelSelector: {matchLabels: {app: x}}
+        """);
+    awaitUsed(Map.of("pods", "1"));
+  }
+
+  @Test
+  void anEvictionKeepsToTheBudgetAndSaysWhyAPodGoes() {
+    cluster.create(
+        """
+        apiVersion: policy/v1
+        kind: PodDisruptionBudget
+        metadata: {name: b, namespace: default}
+        spec: {minAvailable: 1, selector: {matchLabels: {app: x}}}
+        """);
+    pod("a", "{}");
+    pod("b", "{}");
+    cluster.client.patch(
+        Resources.PODS,
+        "default",
+        "a",
+        Patch.merge(JsonObject.of("metadata", JsonObject.of("finalizers", List.of("test/hold")))));
+    cluster.awaitPresent(
+        Resources.POD_DISRUPTION_BUDGETS,
+        "default",
+        "b",
+        b -> b.status().integer("disruptionsAllowed") == 1);
+    evict("a");
+    KubeObject going =
+        cluster.awaitPresent(Resources.PODS, "default", "a", KubeObject::deleting);
+    assertThat(Conditions.find(going.status(), "DisruptionTarget").orElseThrow().text("reason"))
+        .isEqualTo("EvictionByEvictionAPI");
+    assertThatThrownBy(() -> evict("b"))
+        .isInstanceOfSatisfying(
+            ApiException.class,
+            e -> {
+              assertThat(e.code()).isEqualTo(429);
+              assertThat(e.status().details().causes().getFirst().reason())
+                  .isEqualTo("DisruptionBudget");
+            });
+  }
+
+  private void evict(String pod) {
+    cluster.client.createSubresource(
+        Resources.PODS,
+        "default",
+        pod,
+        "eviction",
+        new KubeObject(
+            JsonObject.of(
+                "apiVersion",
+                "policy/v1",
+                "kind",
+                "Eviction",
+                "metadata",
+                JsonObject.of("name", pod, "namespace", "default"))));
+  }
+
+  @Test
+  void podsOfANodeThatIsOutOfServiceAreForgotten() {
+    cluster.hold("a");
+    pod("a", "{}");
+    cluster.awaitPresent(
+        Resources.PODS, "default", "a", pod -> !pod.spec().text("nodeName").isEmpty());
+    cluster.client.patch(
+        Resources.PODS,
+        "default",
+        "a",
+        Patch.merge(JsonObject.of("metadata", JsonObject.of("finalizers", List.of("test/hold")))));
+    cluster.client.patch(
+        Resources.NODES,
+        "",
+        "node-1",
+        Patch.mergeStatus(
+            (JsonObject)
+                dev.kedge.model.Yaml.parse(
+                    """
+                    conditions: [{type: Ready, status: "False", reason: Broken,
+                      lastTransitionTime: "2026-01-01T00:00:00Z"}]
+                    """)));
+    cluster.client.patch(
+        Resources.NODES,
+        "",
+        "node-1",
+        Patch.merge(
+            JsonObject.of(
+                "spec",
+                JsonObject.of(
+                    "taints",
+                    List.of(
+                        JsonObject.of(
+                            "key",
+                            "node.kubernetes.io/out-of-service",
+                            "value",
+                            "nodeshutdown",
+                            "effect",
+                            "NoExecute"))))));
+    cluster.awaitPresent(
+        Resources.PODS,
+        "default",
+        "a",
+        pod -> pod.deleting() && PodState.phase(pod).equals("Failed"));
+  }
+
+  @Test
+  void aBudgetInPercentCannotCountPodsOfNobody() {
+    cluster.create(
+        """
+        apiVersion: policy/v1
+        kind: PodDisruptionBudget
+        metadata: {name: b, namespace: default}
+        spec: {maxUnavailable: 50%, selector: {matchLabels: {app: x}}}
+        """);
+    pod("a", "{}");
+    KubeObject budget =
+        cluster.awaitPresent(
+            Resources.POD_DISRUPTION_BUDGETS,
+            "default",
+            "b",
+            b -> b.status().integer("currentHealthy") == 1);
+    assertThat(budget.status().integer("expectedPods")).isZero();
+    assertThat(budget.status().integer("disruptionsAllowed")).isZero();
   }
 
   @Test

@@ -62,7 +62,11 @@ final class ResourceQuotas implements AdmissionPlugin {
         review.operation() == Operation.CREATE
             || review.operation() == Operation.UPDATE
                 && (review.on(Resources.SERVICES) || review.on(Resources.PERSISTENT_VOLUME_CLAIMS));
-    if (!counts || !review.subresource().isEmpty() || review.namespace().isEmpty()) {
+    boolean resized =
+        review.operation() == Operation.UPDATE
+            && review.type().groupResource().equals("pods")
+            && review.subresource().equals("resize");
+    if (review.namespace().isEmpty() || !resized && (!counts || !review.subresource().isEmpty())) {
       return;
     }
     for (KubeObject quota : review.objects().list(Resources.RESOURCE_QUOTAS, review.namespace())) {
