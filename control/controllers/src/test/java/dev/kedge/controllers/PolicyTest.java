@@ -164,8 +164,7 @@ class PolicyTest {
         "b",
         b -> b.status().integer("disruptionsAllowed") == 1);
     evict("a");
-    KubeObject going =
-        cluster.awaitPresent(Resources.PODS, "default", "a", KubeObject::deleting);
+    KubeObject going = cluster.awaitPresent(Resources.PODS, "default", "a", KubeObject::deleting);
     assertThat(Conditions.find(going.status(), "DisruptionTarget").orElseThrow().text("reason"))
         .isEqualTo("EvictionByEvictionAPI");
     assertThatThrownBy(() -> evict("b"))
