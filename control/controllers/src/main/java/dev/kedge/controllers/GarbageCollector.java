@@ -44,7 +44,7 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
   private final OwnerGraph graph = new OwnerGraph();
   private final Map<ResourceType, SharedInformers> watched = new HashMap<>();
   private final Controller controller;
-  private final List<BiConsumer<ResourceType, KubeObject>> goneListeners =
+  private final List<BiConsumer<ResourceType, KubeObject>> listeners =
       new CopyOnWriteArrayList<>();
   private boolean closed;
 
@@ -65,11 +65,11 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
   }
 
   /**
-   * Tells of every object that goes, of every kind but events: this is the one place that sees them
-   * all. Called before the start only; the listener must be quick.
+   * Tells of every object that comes or goes, of every kind but events: this is the one place that
+   * sees them all. Called before the start only; the listener must be quick.
    */
-  void onGone(BiConsumer<ResourceType, KubeObject> listener) {
-    goneListeners.add(listener);
+  void onComeOrGone(BiConsumer<ResourceType, KubeObject> listener) {
+    listeners.add(listener);
   }
 
   @Override
@@ -146,13 +146,20 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
           .filter(old -> !old.uid().equals(after.get().uid()))
           .ifPresent(old -> enqueue(graph.remove(old.uid())));
       enqueue(graph.put(type, after.get()));
+      if (before.isEmpty()) {
+        tell(type, after.get());
+      }
     } else {
       before.ifPresent(
           old -> {
             enqueue(graph.remove(old.uid()));
-            goneListeners.forEach(listener -> listener.accept(type, old));
+            tell(type, old);
           });
     }
+  }
+
+  private void tell(ResourceType type, KubeObject object) {
+    listeners.forEach(listener -> listener.accept(type, object));
   }
 
   private void enqueue(List<String> uids) {

@@ -25,7 +25,7 @@ import java.util.function.Supplier;
  */
 final class ResourceQuotaController implements Reconciler {
   /**
-   * Kinds without an informer here are counted when one of them goes, and anew so often, as
+   * Kinds without an informer here are counted when one comes or goes, and anew so often, as
    * upstream's full sync does.
    */
   private static final Duration RECOUNT = Duration.ofMinutes(5);
@@ -66,9 +66,9 @@ final class ResourceQuotaController implements Reconciler {
           });
     }
     Controller controller = builder.build();
-    everything.onGone(
-        (type, gone) ->
-            reconciler.quotas.inNamespace(gone.namespace()).stream()
+    everything.onComeOrGone(
+        (type, object) ->
+            reconciler.quotas.inNamespace(object.namespace()).stream()
                 .filter(quota -> counts(quota, type))
                 .forEach(quota -> controller.add(quota.key())));
     return controller;
