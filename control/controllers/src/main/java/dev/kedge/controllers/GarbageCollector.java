@@ -44,8 +44,7 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
   private final OwnerGraph graph = new OwnerGraph();
   private final Map<ResourceType, SharedInformers> watched = new HashMap<>();
   private final Controller controller;
-  private final List<BiConsumer<ResourceType, KubeObject>> listeners =
-      new CopyOnWriteArrayList<>();
+  private final List<BiConsumer<ResourceType, KubeObject>> listeners = new CopyOnWriteArrayList<>();
   private boolean closed;
 
   GarbageCollector(ControllerContext context, Recorders recorders) {
