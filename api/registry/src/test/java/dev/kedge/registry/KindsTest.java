@@ -173,7 +173,7 @@ class KindsTest {
         {kind: Event, metadata: {name: e, namespace: default},
          involvedObject: {kind: Pod, name: one, namespace: default}, reason: Started, type: Normal}
         """);
-    CatalogHolder catalogs = new CatalogHolder(cluster.store);
+    CatalogHolder catalogs = new CatalogHolder(cluster.store, List.of());
     Clock soon = Clock.offset(Clock.systemUTC(), Duration.ofMinutes(50));
     Clock later = Clock.offset(Clock.systemUTC(), Duration.ofMinutes(70));
     assertThat(new EventExpiry(cluster.store, catalogs, soon).expire()).isZero();
