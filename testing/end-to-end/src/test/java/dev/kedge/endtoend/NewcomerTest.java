@@ -206,7 +206,7 @@ class NewcomerTest {
   }
 
   @Test
-  @Order(6)
+  @Order(5)
   void changesRollOut() throws Exception {
     Path changed = work.resolve("changed.yaml");
     Files.writeString(
@@ -243,7 +243,7 @@ class NewcomerTest {
   }
 
   @Test
-  @Order(5)
+  @Order(6)
   void upstreamKubectlDoesTheSame() {
     assumeTrue(
         Stream.of(System.getenv("PATH").split(":", -1))
