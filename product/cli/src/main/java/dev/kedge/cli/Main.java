@@ -32,7 +32,8 @@ public final class Main {
     System.exit(run(System.getProperty("kedge.name", "kedge"), List.of(arguments)));
   }
 
-  private static int run(String calledAs, List<String> arguments) {
+  /** Runs a command; the exit code. */
+  static int run(String calledAs, List<String> arguments) {
     if (calledAs.equals("kubectl")) {
       return Kubectl.run(arguments.toArray(String[]::new));
     }

@@ -13,6 +13,9 @@ interface DatabaseServer extends Engine {
 
   Queries queries();
 
-  /** Returns when whatever this connection has read would survive a crash. */
+  /**
+   * Returns when whatever this connection has read would survive a crash. On another connection it
+   * would say nothing: the crash may have come in between.
+   */
   void settle(Connection connection) throws SQLException;
 }

@@ -56,7 +56,7 @@ final class Follower {
       asking.unlock();
     }
     checkForward(current);
-    upTo(current, false);
+    upTo(current);
     return current;
   }
 
@@ -64,23 +64,23 @@ final class Follower {
   void checkForward(long current) {
     long published = log.published();
     if (current < published && reads.current() < published) {
-      throw new StoreException(
-          "the database went back from revision "
-              + published
-              + " to "
-              + current
-              + ", so acknowledged writes are lost, as after a failover to a replica that was"
-              + " behind or a restored backup; bring the newer data back, or restart every kedge"
-              + " server to go on with what is left");
+      throw wentBack(published, current);
     }
   }
 
-  /**
-   * Tells watches of everything up to a revision that the database has.
-   *
-   * @param settled whether it is known to survive a crash
-   */
-  void upTo(long revision, boolean settled) {
+  static StoreException wentBack(long seen, long current) {
+    return new StoreException(
+        "the database went back from revision "
+            + seen
+            + " to "
+            + current
+            + ", so acknowledged writes are lost, as after a failover to a replica that was behind or"
+            + " a restored backup; bring the newer data back, or restart every kedge server to go on"
+            + " with what is left");
+  }
+
+  /** Tells watches of everything up to a revision that the database has. */
+  void upTo(long revision) {
     if (log.published() >= revision) {
       return;
     }
@@ -89,28 +89,18 @@ final class Follower {
       while (log.published() < revision) {
         long from = log.published();
         if (revision - from > MOST_PUSHED) {
-          skip(revision, settled);
+          watches.skipTo(revision);
           return;
         }
         Chunk chunk = reads.history("", from, revision);
-        if (!settled) {
-          reads.settle();
-        }
         watches.publish(
             chunk.events(), chunk.complete() ? revision : chunk.events().getLast().revision());
       }
     } catch (CompactedException e) {
-      skip(revision, settled);
+      watches.skipTo(revision);
     } finally {
       advancing.unlock();
     }
-  }
-
-  private void skip(long revision, boolean settled) {
-    if (!settled) {
-      reads.settle();
-    }
-    watches.skipTo(revision);
   }
 
   /**

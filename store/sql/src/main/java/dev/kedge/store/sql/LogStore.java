@@ -84,22 +84,23 @@ final class LogStore implements Store {
       session.close();
       throw e;
     }
+    Log log = new Log(standing.revision(), standing.compacted());
     return new LogStore(
         server,
         session,
         standing,
-        new Log(standing.revision(), standing.compacted()),
-        new NetworkReads(server),
+        log,
+        new NetworkReads(server, log),
         history,
         Thread.ofVirtual().name("datastore-writer"),
         clean -> {},
         signal);
   }
 
-  /** What a read shows, watches are told before; and it would survive a crash of the database. */
+  /** What a read shows, watches are told before. */
   private void seen(long revision) {
     if (tail != null) {
-      follower.upTo(revision, false);
+      follower.upTo(revision);
     }
   }
 

@@ -26,13 +26,15 @@ final class NetworkReads implements Reads {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
 
   private final DatabaseServer server;
+  private final Log log;
   private final Queries queries;
   private final Semaphore permits = new Semaphore(CONNECTIONS);
   private final ConcurrentLinkedDeque<Connection> idle = new ConcurrentLinkedDeque<>();
   private final CountDownLatch closing = new CountDownLatch(1);
 
-  NetworkReads(DatabaseServer server) {
+  NetworkReads(DatabaseServer server, Log log) {
     this.server = server;
+    this.log = log;
     this.queries = server.queries();
   }
 
@@ -42,9 +44,12 @@ final class NetworkReads implements Reads {
         connection -> {
           try (PreparedStatement statement = connection.prepareStatement(queries.get())) {
             queries.bindKey(statement, 1, key);
+            Last last;
             try (ResultSet row = statement.executeQuery()) {
-              return Queries.last(key, row);
+              last = Queries.last(key, row);
             }
+            settle(connection, last.revision());
+            return last;
           }
         });
   }
@@ -54,49 +59,61 @@ final class NetworkReads implements Reads {
     // The snapshot is the current state; a revision is wanted only to look behind it.
     long bound = revision == 0 ? Long.MAX_VALUE : revision;
     return read(
-        connection ->
-            snapshot(
-                connection,
-                queries.list(),
-                queries.bindList(prefix, bound, startKey, limit),
-                (current, compacted, rows) ->
-                    queries.page(rows, Queries.listed(revision, current, compacted), limit)));
+        connection -> {
+          Page page =
+              snapshot(
+                  connection,
+                  queries.list(),
+                  queries.bindList(prefix, bound, startKey, limit),
+                  (current, compacted, rows) ->
+                      queries.page(rows, Queries.listed(revision, current, compacted), limit));
+          settle(connection, page.revision());
+          return page;
+        });
   }
 
   @Override
   public Chunk history(String prefix, long after, long upTo) {
     return read(
-        connection ->
-            snapshot(
-                connection,
-                queries.history(),
-                queries.bindHistory(prefix, after, upTo),
-                (current, compacted, rows) -> {
-                  if (after < compacted) {
-                    throw new CompactedException(after, compacted);
-                  }
-                  return queries.chunk(rows);
-                }));
+        connection -> {
+          Chunk chunk =
+              snapshot(
+                  connection,
+                  queries.history(),
+                  queries.bindHistory(prefix, after, upTo),
+                  (current, compacted, rows) -> {
+                    if (after < compacted) {
+                      throw new CompactedException(after, compacted);
+                    }
+                    if (current < upTo) {
+                      throw Follower.wentBack(upTo, current);
+                    }
+                    return queries.chunk(rows);
+                  });
+          settle(connection, upTo);
+          return chunk;
+        });
   }
 
   @Override
   public long current() {
     return read(
         connection -> {
+          long current;
           try (PreparedStatement statement = connection.prepareStatement(queries.progress());
               ResultSet row = statement.executeQuery()) {
-            return revisions(row).current();
+            current = revisions(row).current();
           }
+          settle(connection, current);
+          return current;
         });
   }
 
-  @Override
-  public void settle() {
-    read(
-        connection -> {
-          server.settle(connection);
-          return true;
-        });
+  /** What is published has been settled before. */
+  private void settle(Connection connection, long revision) throws SQLException {
+    if (revision > log.published()) {
+      server.settle(connection);
+    }
   }
 
   @Override

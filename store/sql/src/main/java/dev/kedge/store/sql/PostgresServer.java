@@ -10,6 +10,8 @@ import java.util.HexFormat;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import javax.net.ssl.SSLException;
 import org.postgresql.Driver;
 
@@ -54,6 +56,13 @@ final class PostgresServer implements DatabaseServer {
           + " SET lock_timeout = '15s'; SET idle_in_transaction_session_timeout = '10s';"
           + " SELECT set_config('synchronous_commit', 'on', false)"
           + " WHERE current_setting('synchronous_commit') = 'off'";
+
+  /** What the driver logs it throws as well. Kept, or the level would be forgotten. */
+  private static final Logger DRIVER = Logger.getLogger("org.postgresql");
+
+  static {
+    DRIVER.setLevel(Level.OFF);
+  }
 
   private final PostgresUrl url;
   private final String signature =
@@ -151,9 +160,12 @@ final class PostgresServer implements DatabaseServer {
   }
 
   private static boolean hasTables(Connection connection) throws SQLException {
+    // Not to_regclass: after the wait for the lock that may answer from a cache.
     return Database.number(
-            connection, "SELECT count(to_regclass('kedge_progress')) FROM (VALUES (1)) AS one")
-        == 1;
+            connection,
+            "SELECT count(*) FROM pg_tables WHERE tablename = 'kedge_progress'"
+                + " AND schemaname = ANY (current_schemas(false))")
+        > 0;
   }
 
   private static void create(Connection connection) throws SQLException {
@@ -263,7 +275,7 @@ final class PostgresServer implements DatabaseServer {
       return new StoreException(
           server + " offers no TLS; turn it on there, or give sslmode=disable", e);
     }
-    if (message.contains("hostname")) {
+    if (message.contains("hostnameverifier")) {
       return new StoreException(
           "the certificate of "
               + server

@@ -63,10 +63,6 @@ final class Readers implements Reads {
     return log.published();
   }
 
-  /** What the writer committed is on disk before anybody sees it. */
-  @Override
-  public void settle() {}
-
   @Override
   public void close() {
     threads.shutdown();

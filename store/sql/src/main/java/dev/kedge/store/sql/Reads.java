@@ -7,7 +7,10 @@ import dev.kedge.store.StoreException;
 import dev.kedge.store.Watches.Chunk;
 import java.util.Optional;
 
-/** Reads of the log; each sees one snapshot. Any thread; they block. */
+/**
+ * Reads of the log; each sees one snapshot. What a read shows would survive a crash of the database
+ * in the next moment. Any thread; they block.
+ */
 interface Reads {
   /** A key's last change. */
   Last get(String key);
@@ -19,14 +22,12 @@ interface Reads {
    * The changes under a prefix after one revision and up to another, or the first of them.
    *
    * @throws CompactedException if some of them have been compacted
+   * @throws StoreException if the database has no such revision any more
    */
   Chunk history(String prefix, long after, long upTo);
 
   /** The last revision that the database has. */
   long current();
-
-  /** Returns when whatever reads have shown would survive a crash of the database. */
-  void settle();
 
   /**
    * Ends; reads from then on are refused.

@@ -123,6 +123,14 @@ abstract class ServerSession implements WriteSession {
   }
 
   @Override
+  public void end(Standing standing, long published) throws SQLException {
+    rollback();
+    if (standing.revision() > published) {
+      server.settle(connection);
+    }
+  }
+
+  @Override
   public void sweep(long after, long upTo) throws SQLException {
     String statements =
         server.queries().sweepSuperseded()
@@ -156,6 +164,7 @@ abstract class ServerSession implements WriteSession {
       }
     }
     rollback();
+    server.settle(connection);
     return fate;
   }
 

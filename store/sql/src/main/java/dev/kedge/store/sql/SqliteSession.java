@@ -90,6 +90,11 @@ final class SqliteSession implements WriteSession {
   }
 
   @Override
+  public void end(Standing standing, long published) throws SQLException {
+    rollback();
+  }
+
+  @Override
   public void sweep(long after, long upTo) throws SQLException {
     sweepSuperseded.setLong(1, after);
     sweepSuperseded.setLong(2, upTo);

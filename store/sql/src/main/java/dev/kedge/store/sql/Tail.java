@@ -28,17 +28,17 @@ final class Tail implements Runnable {
   public void run() {
     long last = 0;
     boolean busy = false;
-    boolean failing = false;
+    int failures = 0;
     while (!closed) {
       try {
         signal.await(busy);
         long current = follower.current();
         busy = current != last;
         last = current;
-        if (failing) {
+        if (failures > 1) {
           LOG.log(Level.INFO, "following " + name + " again");
-          failing = false;
         }
+        failures = 0;
       } catch (InterruptedException e) {
         // Closed: nothing else interrupts this thread.
         break;
@@ -47,9 +47,14 @@ final class Tail implements Runnable {
         if (closed) {
           break;
         }
-        if (!failing) {
+        failures++;
+        if (failures == 1) {
+          // One connection may have been cut with the database in health.
+          LOG.log(Level.DEBUG, "following " + name + " on a new connection", e);
+          continue;
+        }
+        if (failures == 2) {
           LOG.log(Level.WARNING, "cannot follow " + name + ", trying again: " + e.getMessage());
-          failing = true;
         }
         try {
           Thread.sleep(PAUSE);

@@ -46,11 +46,19 @@ interface WriteSession {
    */
   record Row(long revision, String key, long created, long previous, byte @Nullable [] value) {}
 
+  /**
+   * Ends a transaction that wrote nothing. What it saw would survive a crash of the database.
+   *
+   * @param published what is known to
+   */
+  void end(Standing standing, long published) throws SQLException;
+
   /** Removes what was superseded after one revision and up to another, and commits. */
   void sweep(long after, long upTo) throws SQLException;
 
   /**
-   * Whether a commit whose answer was lost took place. Waits for a transaction that may still run.
+   * Whether a commit whose answer was lost took place, and would survive a crash of the database.
+   * Waits for a transaction that may still run.
    *
    * @param revision of its first row, or how far it compacted if it had none
    */

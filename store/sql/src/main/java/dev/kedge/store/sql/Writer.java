@@ -270,7 +270,7 @@ final class Writer implements Runnable {
           committing = true;
           writing.commit(decision.rows, decision.revision, decision.compacted, number);
         } else {
-          writing.rollback();
+          writing.end(standing, log.published());
         }
       } catch (StoreException e) {
         undo(e);
@@ -315,13 +315,9 @@ final class Writer implements Runnable {
       log.compact(decision.compacted);
     }
     try {
-      // What others wrote comes first. A commit of ours has made all of that durable.
-      follower.upTo(standing.revision(), decision.changes());
+      // What others wrote comes first.
+      follower.upTo(standing.revision());
     } catch (StoreException e) {
-      if (!decision.changes()) {
-        batch.forEach(request -> fail(request, e));
-        return;
-      }
       // Committed is committed; the follower will tell of it when the log can be read again.
       LOG.log(Level.DEBUG, "cannot read what others wrote to " + engine.name(), e);
     }
