@@ -74,9 +74,9 @@ final class Follower {
             + seen
             + " to "
             + current
-            + ", so acknowledged writes are lost, as after a failover to a replica that was behind or"
-            + " a restored backup; bring the newer data back, or restart every kedge server to go on"
-            + " with what is left");
+            + ", so acknowledged writes are lost, as after a failover to a replica that was behind"
+            + " or a restored backup; bring the newer data back, or restart every kedge server to"
+            + " go on with what is left");
   }
 
   /** Tells watches of everything up to a revision that the database has. */

@@ -94,8 +94,7 @@ final class BadDays {
       openssl(
           "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=%2$s -keyout %1$s.key"
               + " -out %1$s.csr",
-          name,
-          subject);
+          name, subject);
       openssl(
           "x509 -req -in %1$s.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile"
               + " %1$s.ext -out %1$s.crt",

@@ -189,7 +189,11 @@ final class History {
     for (Operation operation : operations) {
       switch (operation) {
         case Operation.Write write when write.result.isEmpty() -> maybe.add(write.value);
-        case Operation.Write(long floor, String key, String value, Optional<WriteResult> result) -> {
+        case Operation.Write(
+                long floor,
+                String key,
+                String value,
+                Optional<WriteResult> result) -> {
           switch (result.orElseThrow()) {
             case Committed(long revision) -> {
               assertThat(revision).as("a write after another").isGreaterThan(floor);
@@ -246,14 +250,12 @@ final class History {
                         ? Optional.of(new String(was.value(), UTF_8))
                         : Optional.empty());
             assertThat(put.createRevision())
-                .isEqualTo(
-                    before instanceof Event.Put was ? was.createRevision() : put.revision());
+                .isEqualTo(before instanceof Event.Put was ? was.createRevision() : put.revision());
           }
           case Event.Delete delete ->
               assertThat(before)
                   .isInstanceOfSatisfying(
-                      Event.Put.class,
-                      was -> assertThat(delete.previous()).isEqualTo(was.value()));
+                      Event.Put.class, was -> assertThat(delete.previous()).isEqualTo(was.value()));
         }
         ofKey.put(event.revision(), event);
       }

@@ -168,9 +168,7 @@ class MysqlBadDaysTest {
             new Good("odd name", url("maker:" + PASSWORD, "good-2.x"), TlsFiles.NONE),
             new Good("verified", url("maker:" + PASSWORD, "good3"), certificates.ca("ca.crt")),
             new Good(
-                "not verified",
-                url("maker:" + PASSWORD, "good4?tls=skip-verify"),
-                TlsFiles.NONE),
+                "not verified", url("maker:" + PASSWORD, "good4?tls=skip-verify"), TlsFiles.NONE),
             new Good("preferred", url("maker:" + PASSWORD, "good5?tls=preferred"), TlsFiles.NONE),
             new Good("certificate", url("certified", "good6"), certificates.client()),
             new Good(

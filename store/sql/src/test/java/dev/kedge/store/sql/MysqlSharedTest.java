@@ -54,8 +54,7 @@ class MysqlSharedTest extends SharedDatabaseContract {
   @Override
   long rows(String url) throws Exception {
     try (Connection connection = TestMariadb.shared().connect(TestMariadb.PASSWORD)) {
-      return Database.number(
-          connection, "SELECT count(*) FROM " + database(url) + ".kedge_log");
+      return Database.number(connection, "SELECT count(*) FROM " + database(url) + ".kedge_log");
     }
   }
 

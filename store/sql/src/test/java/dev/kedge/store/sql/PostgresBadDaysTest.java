@@ -108,7 +108,10 @@ class PostgresBadDaysTest {
                 "refuses the user maker",
                 "check user and password"),
             new Case(
-                "unknown user", url("nobody:s3cr@", "db"), TlsFiles.NONE, "refuses the user nobody"),
+                "unknown user",
+                url("nobody:s3cr@", "db"),
+                TlsFiles.NONE,
+                "refuses the user nobody"),
             new Case(
                 "no database, and no right to make one",
                 url(plainUser, "none"),

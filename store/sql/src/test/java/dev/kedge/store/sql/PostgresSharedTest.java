@@ -31,8 +31,7 @@ class PostgresSharedTest extends SharedDatabaseContract {
 
   @Override
   long rows(String url) throws Exception {
-    try (Connection connection =
-        TestPostgres.shared().connect(database(url), "postgres", "")) {
+    try (Connection connection = TestPostgres.shared().connect(database(url), "postgres", "")) {
       return Database.number(connection, "SELECT count(*) FROM kedge_log");
     }
   }
