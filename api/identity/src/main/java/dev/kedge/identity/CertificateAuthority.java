@@ -93,18 +93,52 @@ public final class CertificateAuthority {
         withChain(signClient(user, groups, pair.getPublic(), LEAF_LIFE)), pair.getPrivate());
   }
 
+  /** A certificate for one that serves its peers and is their client, with a new key. */
+  public Credential issuePeer(String commonName, Collection<String> names) {
+    KeyPair pair = newKeyPair();
+    return new Credential(
+        withChain(
+            CertificateMaker.leaf(
+                certificate(),
+                key,
+                commonName,
+                List.of(),
+                names,
+                pair.getPublic(),
+                CertificateMaker.Use.PEER,
+                LEAF_LIFE,
+                clock)),
+        pair.getPrivate());
+  }
+
   /** A serving certificate for somebody else's key. */
   public X509Certificate signServing(
       String commonName, Collection<String> names, PublicKey publicKey) {
     return CertificateMaker.leaf(
-        certificate(), key, commonName, List.of(), names, publicKey, true, LEAF_LIFE, clock);
+        certificate(),
+        key,
+        commonName,
+        List.of(),
+        names,
+        publicKey,
+        CertificateMaker.Use.SERVER,
+        LEAF_LIFE,
+        clock);
   }
 
   /** A client certificate for somebody else's key, such as that of a signing request. */
   public X509Certificate signClient(
       String user, Collection<String> groups, PublicKey publicKey, Duration life) {
     return CertificateMaker.leaf(
-        certificate(), key, user, groups, List.of(), publicKey, false, life, clock);
+        certificate(),
+        key,
+        user,
+        groups,
+        List.of(),
+        publicKey,
+        CertificateMaker.Use.CLIENT,
+        life,
+        clock);
   }
 
   /** A certificate for a request, which says what it is for. */

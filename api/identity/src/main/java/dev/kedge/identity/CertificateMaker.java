@@ -54,6 +54,13 @@ final class CertificateMaker {
       PKCSObjectIdentifiers.sha256WithRSAEncryption;
   private static final SecureRandom RANDOM = new SecureRandom();
 
+  /** What a leaf is for. */
+  enum Use {
+    SERVER,
+    CLIENT,
+    PEER
+  }
+
   private CertificateMaker() {}
 
   /** A certificate that signs itself. */
@@ -74,7 +81,7 @@ final class CertificateMaker {
       Collection<String> organizations,
       Collection<String> alternatives,
       PublicKey publicKey,
-      boolean server,
+      Use use,
       Duration life,
       Clock clock) {
     List<GeneralName> names = new ArrayList<>();
@@ -92,7 +99,14 @@ final class CertificateMaker {
               Extension.extendedKeyUsage,
               false,
               new ExtendedKeyUsage(
-                  server ? KeyPurposeId.id_kp_serverAuth : KeyPurposeId.id_kp_clientAuth)));
+                  switch (use) {
+                    case SERVER -> new KeyPurposeId[] {KeyPurposeId.id_kp_serverAuth};
+                    case CLIENT -> new KeyPurposeId[] {KeyPurposeId.id_kp_clientAuth};
+                    case PEER ->
+                        new KeyPurposeId[] {
+                          KeyPurposeId.id_kp_serverAuth, KeyPurposeId.id_kp_clientAuth
+                        };
+                  })));
       if (!names.isEmpty()) {
         extensions.add(
             extension(

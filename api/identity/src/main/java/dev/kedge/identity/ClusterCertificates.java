@@ -27,6 +27,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A server's certificates and keys in one directory, laid out and named as K3s has them ({@code
@@ -42,6 +43,7 @@ public final class ClusterCertificates {
   private final CertificateAuthority client;
   private final CertificateAuthority requestHeader;
   private final KeyPair serviceAccounts;
+  private @Nullable CertificateAuthority etcd;
   private final Map<String, Leaf> leaves = new ConcurrentHashMap<>();
   private final List<RenewalListener> listeners = new CopyOnWriteArrayList<>();
 
@@ -160,6 +162,54 @@ public final class ClusterCertificates {
         () -> server.issueServing(commonName, wanted));
   }
 
+  /**
+   * The authority of the etcd members that servers run, made if need be. It is one of its own: who
+   * it signs may read and write every object past the API.
+   */
+  public synchronized CertificateAuthority etcdAuthority() {
+    CertificateAuthority authority = etcd;
+    if (authority == null) {
+      authority = authority(directory, "etcd", clock);
+      etcd = authority;
+    }
+    return authority;
+  }
+
+  /**
+   * The certificate that an etcd member shows to clients and to other members, as {@link #serving}.
+   */
+  public Credential etcdMember(String name, String commonName, Collection<String> names) {
+    List<String> wanted = List.copyOf(names);
+    CertificateAuthority authority = etcdAuthority();
+    return leaf(
+        name,
+        authority,
+        held ->
+            alternatives(held)
+                .containsAll(wanted.stream().map(ClusterCertificates::canonical).toList()),
+        () -> authority.issuePeer(commonName, wanted));
+  }
+
+  /** The certificate that this server shows to etcd, as {@link #client}. */
+  public Credential etcdClient(String name, String user) {
+    CertificateAuthority authority = etcdAuthority();
+    return leaf(
+        name,
+        authority,
+        held -> Subject.of(held).user().equals(user),
+        () -> authority.issueClient(user, List.of()));
+  }
+
+  /** The file of a leaf's certificate, for programs that read it themselves. */
+  public Path certificateFile(String name) {
+    return directory.resolve(name + ".crt");
+  }
+
+  /** The file of a leaf's key. */
+  public Path keyFile(String name) {
+    return directory.resolve(name + ".key");
+  }
+
   /** Registers a listener to renewals. */
   public void onRenewal(RenewalListener listener) {
     listeners.add(listener);
@@ -208,8 +258,7 @@ public final class ClusterCertificates {
     return credential;
   }
 
-  private @org.jspecify.annotations.Nullable Credential held(
-      String name, CertificateAuthority issuer, Fits fits) {
+  private @Nullable Credential held(String name, CertificateAuthority issuer, Fits fits) {
     Path certificate = directory.resolve(name + ".crt");
     Path key = directory.resolve(name + ".key");
     if (!Files.exists(certificate) || !Files.exists(key)) {

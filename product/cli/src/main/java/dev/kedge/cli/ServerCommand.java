@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /** {@code kedge server}: runs until it is told to stop. */
 final class ServerCommand {
@@ -37,10 +38,19 @@ final class ServerCommand {
 
     Startup startup = new Startup(System.out, processStarted);
     startup.say("kedge " + KedgeVersion.KEDGE + " (Kubernetes v" + KedgeVersion.KUBERNETES + ")");
+    if (config.cluster().reset()) {
+      KedgeServer.resetCluster(config, startup);
+      startup.say(
+          "The cluster is this server alone now. Start it again without --cluster-reset; on the"
+              + " other servers remove server/db in the data directory before they join again.");
+      return 0;
+    }
     CountDownLatch stop = new CountDownLatch(1);
     CountDownLatch stopped = new CountDownLatch(1);
     // The JVM turns SIGINT and SIGTERM into its shutdown hooks; it leaves when the hooks have
     // ended.
+    Thread starting = Thread.currentThread();
+    AtomicBoolean started = new AtomicBoolean();
     Runtime.getRuntime()
         .addShutdownHook(
             Thread.ofPlatform()
@@ -48,10 +58,15 @@ final class ServerCommand {
                 .unstarted(
                     () -> {
                       stop.countDown();
+                      // A start may wait for other servers, however long they take.
+                      if (!started.get()) {
+                        starting.interrupt();
+                      }
                       awaitQuietly(stopped);
                     }));
     try (KedgeServer server =
         KedgeServer.start(config, startup, () -> packages(config, values, startup))) {
+      started.set(true);
       if (config.runAgent()) {
         server.awaitNodeReady();
         startup.say(
@@ -71,6 +86,11 @@ final class ServerCommand {
               : "Stopping.");
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } catch (IllegalStateException e) {
+      if (started.get() || stop.getCount() > 0) {
+        throw e;
+      }
+      startup.say("Stopped while starting.");
     } finally {
       stopped.countDown();
     }

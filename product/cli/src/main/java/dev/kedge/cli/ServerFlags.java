@@ -76,6 +76,37 @@ final class ServerFlags {
             "this server's certificate for the datastore (PEM)"));
     flags.add(
         Flag.of(TEXT, "datastore-keyfile", env("DATASTORE_KEYFILE"), "", "its private key (PEM)"));
+    // Cluster
+    flags.add(
+        Flag.of(
+            TEXT,
+            "token,t",
+            env("TOKEN"),
+            "",
+            "secret that the servers share (default: that in data-dir/server/token, or a new"
+                + " one)"));
+    flags.add(Flag.of(TEXT, "token-file", env("TOKEN_FILE"), "", "file that holds the token"));
+    flags.add(
+        Flag.of(TEXT, "server,s", env("URL"), "", "server to join, such as https://10.0.0.1:6443"));
+    flags.add(
+        Flag.of(
+            SWITCH,
+            "cluster-init",
+            env("CLUSTER_INIT"),
+            "false",
+            "begin a cluster of several servers, each of which runs an etcd member"));
+    flags.add(
+        Flag.of(
+            SWITCH,
+            "cluster-reset",
+            env("CLUSTER_RESET"),
+            "false",
+            "make a cluster of this server alone, when the others are lost for good, and end"));
+    flags.add(
+        Flag.of(TEXT, "etcd-client-port", "", "2379", "port of this server's etcd for clients"));
+    flags.add(
+        Flag.of(
+            TEXT, "etcd-peer-port", "", "2380", "port of this server's etcd for other members"));
     // Network
     flags.add(Flag.of(TEXT, "cluster-cidr", "", "10.42.0.0/16", "addresses of pods"));
     flags.add(Flag.of(TEXT, "service-cidr", "", "10.43.0.0/16", "addresses of Services"));
@@ -194,13 +225,8 @@ final class ServerFlags {
     }
     for (String arg :
         List.of(
-            "token,t",
-            "token-file",
             "agent-token",
             "agent-token-file",
-            "server,s",
-            "cluster-init",
-            "cluster-reset",
             "cluster-reset-restore-path",
             "lb-server-port",
             "disable-apiserver-lb",

@@ -9,6 +9,8 @@ import java.net.InetAddress;
 import java.net.InterfaceAddress;
 import java.net.NetworkInterface;
 import java.net.SocketException;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -65,6 +67,7 @@ final class ServerOptions {
             file(values, "datastore-cafile"),
             file(values, "datastore-certfile"),
             file(values, "datastore-keyfile")),
+        cluster(values),
         address(values, "bind-address"),
         port,
         values.isSet("advertise-address") ? address(values, "advertise-address") : nodeIp,
@@ -105,6 +108,55 @@ final class ServerOptions {
     return Optional.of(values.text(flag))
         .filter(name -> !name.isEmpty())
         .map(name -> Path.of(name).toAbsolutePath());
+  }
+
+  private static ServerConfig.Cluster cluster(Flags.Values values) {
+    Optional<URI> server =
+        Optional.of(values.text("server")).filter(url -> !url.isEmpty()).map(ServerOptions::url);
+    boolean init = values.on("cluster-init");
+    boolean external = !values.text("datastore-endpoint").isEmpty();
+    if (external && (init || server.isPresent() || values.on("cluster-reset"))) {
+      throw new UserException(
+          "--datastore-endpoint goes without --cluster-init, --server and --cluster-reset: servers"
+              + " that share a datastore need only that and the same --token");
+    }
+    if (init && server.isPresent()) {
+      throw new UserException(
+          "--cluster-init begins a cluster and --server joins one; give one of them");
+    }
+    return new ServerConfig.Cluster(
+        token(values),
+        server,
+        init,
+        values.on("cluster-reset"),
+        values.number("etcd-client-port", 1, 65535),
+        values.number("etcd-peer-port", 1, 65535),
+        !values.on("no-install"));
+  }
+
+  private static URI url(String text) {
+    try {
+      URI url = new URI(text);
+      if ("https".equals(url.getScheme()) && url.getHost() != null) {
+        return url;
+      }
+    } catch (URISyntaxException e) {
+      throw new UserException("--server " + text + " is no URL: " + e.getMessage(), e);
+    }
+    throw new UserException(
+        "--server " + text + " is no URL of a server; give for instance https://10.0.0.1:6443");
+  }
+
+  private static Optional<String> token(Flags.Values values) {
+    if (!values.text("token").isEmpty()) {
+      return Optional.of(values.text("token"));
+    }
+    Optional<Path> file = file(values, "token-file");
+    try {
+      return file.isPresent() ? Optional.of(Files.readString(file.get())) : Optional.empty();
+    } catch (IOException e) {
+      throw new UserException("--token-file " + file.get() + " cannot be read", e);
+    }
   }
 
   private static boolean root() {

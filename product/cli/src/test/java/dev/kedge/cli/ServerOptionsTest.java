@@ -78,7 +78,8 @@ class ServerOptionsTest {
           --cluster-dns=10.9.9.9         | is not inside --service-cidr
           --https-listen-port=0          | must be a number from 1 to 65535, not 0
           --https-listen-port=x          | must be a number from 1 to 65535, not x
-          --cluster-init                 | --cluster-init is not supported
+          --server=http://10.0.0.1:6443  | is no URL of a server
+          --token-file=/none/x           | /none/x cannot be read
           --datastore-endpoint=oracle://u:s@e/c@h/db | oracle://…@h/db names no datastore
           --datastore-endpoint=sqlite:///a/b?_journal=WAL | leave ?_journal=WAL out
           --datastore-cafile=/dev/null   | the embedded SQLite datastore has no TLS

@@ -9,6 +9,7 @@ import dev.kedge.client.KubeClient;
 import dev.kedge.client.SharedInformers;
 import dev.kedge.controllers.ControllerContext;
 import dev.kedge.controllers.ControllerSet;
+import dev.kedge.http.Handler;
 import dev.kedge.http.HttpServer;
 import dev.kedge.http.HttpServer.Listen;
 import dev.kedge.http.Pem;
@@ -28,6 +29,7 @@ import dev.kedge.lifecycle.Startup;
 import dev.kedge.lifecycle.Startup.Phase;
 import dev.kedge.lifecycle.UserException;
 import dev.kedge.model.Resources;
+import dev.kedge.reconcile.LeaderElection;
 import dev.kedge.reconcile.SystemTimeline;
 import dev.kedge.reconcile.Timeline;
 import dev.kedge.registry.Identity;
@@ -48,6 +50,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
 
@@ -97,6 +100,26 @@ public final class KedgeServer implements AutoCloseable {
     }
   }
 
+  /**
+   * Makes a cluster of this server's etcd member alone, for when the others are lost for good.
+   *
+   * @throws UserException if it was no member, or etcd does not start
+   */
+  public static void resetCluster(ServerConfig config, Startup startup) {
+    try (Closer parts = new Closer()) {
+      Preflight.directories(config);
+      parts.add("data directory lock", DataDirLock.take(config.dataDir()));
+      ClusterCertificates certificates =
+          ClusterCertificates.open(config.tlsDir(), Clock.systemUTC());
+      startup.run(
+          "etcd",
+          () -> {
+            EmbeddedEtcd.reset(config, certificates, startup);
+            return "reset";
+          });
+    }
+  }
+
   private static Optional<NodeParts> start(
       ServerConfig config, Startup startup, Runnable packages, Readiness readiness, Closer parts) {
     Clock clock = Clock.systemUTC();
@@ -110,18 +133,14 @@ public final class KedgeServer implements AutoCloseable {
     Preflight.directories(config);
     parts.add("data directory lock", DataDirLock.take(config.dataDir()));
 
-    // Three things that do not need each other.
     Optional<Phase<NodeRuntime>> runtime =
         config.runAgent()
             ? Optional.of(
                 startup.begin("containerd", () -> NodeRuntime.start(config, packages, parts)))
             : Optional.empty();
-    Phase<ClusterCertificates> opening =
-        startup.begin("certificates", () -> ClusterCertificates.open(config.tlsDir(), clock));
-    Store store =
-        external.orElseGet(
-            () -> parts.add("datastore", startup.run("datastore", () -> openStore(config))));
-    ClusterCertificates certificates = opening.await();
+    Foundation foundation = Foundation.lay(config, external, startup, parts, clock);
+    Store store = foundation.store();
+    ClusterCertificates certificates = foundation.certificates();
     ServingCertificates serving = new ServingCertificates(certificates, config);
 
     // Identity looks objects up in the registry, and the registry asks identity about tokens.
@@ -192,7 +211,9 @@ public final class KedgeServer implements AutoCloseable {
                 ApiServer.Settings.of(
                     KedgeVersion.GIT_VERSION,
                     config.advertiseAddress() + ":" + config.advertisePort())));
-    parts.add("API", startup.run("api", () -> listen(config, serving, api)));
+    parts.add(
+        "API",
+        startup.run("api", () -> listen(config, serving, new Supervisor(api, config, foundation))));
     startup.run("roles", () -> bootstrap(client, certificates, rbac, informers));
     serving.writeKubeconfig();
     readiness.ready();
@@ -200,38 +221,42 @@ public final class KedgeServer implements AutoCloseable {
 
     SystemTimeline timeline = parts.add("timers", new SystemTimeline());
     renewCertificates(certificates, timeline);
-    ControllerSet controllers =
-        parts.add(
-            "controllers",
-            ControllerSet.all(
-                new ControllerContext(
-                    client,
-                    informers,
-                    timeline,
-                    new ControllerContext.Settings(
-                        certificates.serverAuthority().bundlePem(),
-                        config.advertiseAddress(),
-                        config.advertisePort(),
-                        serving.apiServiceAddress(),
-                        List.of(config.clusterCidr()),
-                        List.of(24),
-                        () ->
-                            registry.catalog().all().stream()
-                                .filter(resource -> resource.verbs().contains("delete"))
-                                .filter(resource -> resource.verbs().contains("list"))
-                                .map(ResourceInfo::type)
-                                .toList(),
-                        Optional.of(
-                            (account, secret) ->
-                                tokens.issueLegacy(
-                                    account.namespace(),
-                                    secret.name(),
-                                    account.name(),
-                                    account.uid())),
-                        Optional.of(signer(certificates))))));
-    controllers.start();
-    if (config.scheduler()) {
-      parts.add("scheduler", new Scheduler(client, informers, timeline)).start();
+    ControllerContext.Settings control =
+        new ControllerContext.Settings(
+            certificates.serverAuthority().bundlePem(),
+            config.advertiseAddress(),
+            config.advertisePort(),
+            serving.apiServiceAddress(),
+            List.of(config.clusterCidr()),
+            List.of(24),
+            () ->
+                registry.catalog().all().stream()
+                    .filter(resource -> resource.verbs().contains("delete"))
+                    .filter(resource -> resource.verbs().contains("list"))
+                    .map(ResourceInfo::type)
+                    .toList(),
+            Optional.of(
+                (account, secret) ->
+                    tokens.issueLegacy(
+                        account.namespace(), secret.name(), account.name(), account.uid())),
+            Optional.of(signer(certificates)));
+    if (foundation.shared()) {
+      // In one of the servers at a time, with informers that end with its term.
+      LeaderElection election =
+          new LeaderElection(
+              client,
+              clock,
+              LeaderElection.Settings.of(
+                  "kube-system", "kedge", config.node().name() + "_" + UUID.randomUUID()),
+              () -> {
+                Closer term = new Closer();
+                Informers own = term.add("informers", new SharedInformers(client));
+                control(config, client, own, timeline, control, term);
+                return term;
+              });
+      parts.add("leader election", election).start();
+    } else {
+      control(config, client, informers, timeline, control, parts);
     }
     return runtime.map(
         phase ->
@@ -266,6 +291,21 @@ public final class KedgeServer implements AutoCloseable {
         return signer.kubelet(request, usages);
       }
     };
+  }
+
+  /** Starts what works on the cluster's objects: controllers and scheduler. */
+  private static void control(
+      ServerConfig config,
+      KubeClient client,
+      Informers informers,
+      Timeline timeline,
+      ControllerContext.Settings settings,
+      Closer parts) {
+    ControllerContext context = new ControllerContext(client, informers, timeline, settings);
+    parts.add("controllers", ControllerSet.all(context)).start();
+    if (config.scheduler()) {
+      parts.add("scheduler", new Scheduler(client, informers, timeline)).start();
+    }
   }
 
   /** The datastore has upstream's name: probes and dashboards ask for {@code /readyz/etcd}. */
@@ -318,7 +358,7 @@ public final class KedgeServer implements AutoCloseable {
     return config.datastore().open(config.databaseFile());
   }
 
-  private static HttpServer listen(ServerConfig config, ServingCertificates serving, ApiServer api)
+  private static HttpServer listen(ServerConfig config, ServingCertificates serving, Handler api)
       throws IOException {
     try {
       return HttpServer.start(

@@ -1,5 +1,6 @@
 package dev.kedge.server;
 
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -10,6 +11,7 @@ import java.util.Optional;
  *
  * @param dataDir root of all state; layout as K3s: {@code server/} and {@code agent/} below
  * @param datastore where objects are kept
+ * @param cluster the servers of which this is one
  * @param bindAddress where the API listens; {@code 0.0.0.0} is all addresses
  * @param httpsPort the API's port
  * @param advertiseAddress address that cluster members and pods reach the API at
@@ -22,6 +24,7 @@ import java.util.Optional;
 public record ServerConfig(
     Path dataDir,
     Datastore datastore,
+    Cluster cluster,
     String bindAddress,
     int httpsPort,
     String advertiseAddress,
@@ -47,6 +50,31 @@ public record ServerConfig(
   public ServerConfig {
     tlsSans = List.copyOf(tlsSans);
     disabled = List.copyOf(disabled);
+  }
+
+  /**
+   * The servers of a cluster.
+   *
+   * @param token what they share, whole or the password alone; empty: kept from an earlier start,
+   *     or made
+   * @param server the one to join
+   * @param init whether this is the first one of several, which each run an etcd member
+   * @param reset whether to make a cluster of this server's etcd member alone, and end
+   * @param etcdClientPort where its etcd member takes calls, if it runs one
+   * @param etcdPeerPort where other members reach it
+   * @param install whether a missing etcd may be got from Debian
+   */
+  public record Cluster(
+      Optional<String> token,
+      Optional<URI> server,
+      boolean init,
+      boolean reset,
+      int etcdClientPort,
+      int etcdPeerPort,
+      boolean install) {
+    /** A server alone. */
+    public static final Cluster ALONE =
+        new Cluster(Optional.empty(), Optional.empty(), false, false, 2379, 2380, true);
   }
 
   /**
@@ -90,6 +118,24 @@ public record ServerConfig(
   /** {@code server/db/state.db}: the embedded datastore. */
   Path databaseFile() {
     return dataDir.resolve("server/db/state.db");
+  }
+
+  /** Whether this server keeps its objects in an etcd that it runs itself with others. */
+  boolean embeddedEtcd() {
+    return cluster.init()
+        || cluster.server().isPresent()
+        || cluster.reset()
+        || EmbeddedEtcd.hasData(this);
+  }
+
+  /** {@code server/db/etcd}: the data of the etcd member. */
+  Path etcdDir() {
+    return dataDir.resolve("server/db/etcd");
+  }
+
+  /** {@code server/token}: what further servers need to join. */
+  Path tokenFile() {
+    return dataDir.resolve("server/token");
   }
 
   /** {@code agent}: state of this machine as a node. */

@@ -44,6 +44,7 @@ class KubectlTest {
         new ServerConfig(
             directory.resolve("data"),
             Datastore.EMBEDDED,
+            ServerConfig.Cluster.ALONE,
             "127.0.0.1",
             port,
             "127.0.0.1",
