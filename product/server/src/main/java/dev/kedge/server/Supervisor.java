@@ -52,7 +52,7 @@ final class Supervisor implements Handler {
           409,
           foundation.shared()
               ? "this cluster keeps its data in an external datastore; start the new server with"
-                    + " the same --datastore-endpoint and --token, without --server"
+                  + " the same --datastore-endpoint and --token, without --server"
               : "this server keeps its data in SQLite, which is for one server; start it again with"
                   + " --cluster-init, then join");
       return;
