@@ -405,7 +405,12 @@ final class CustomResources implements WriteHook, AutoCloseable {
     for (JsonObject version : spec.objects("versions")) {
       ResourceInfo info = infos.get(version.text("name"));
       if (version.flag("served") && info != null) {
-        served.add(new Served(info, kind, conversion(webhook, info, stored, spec)));
+        served.add(
+            new Served(
+                info,
+                kind,
+                conversion(webhook, info, stored, spec),
+                CustomRules.of(version.object("schema", "openAPIV3Schema"))));
       }
     }
     return new Entry(definition, Optional.of(kind), List.copyOf(served));

@@ -185,7 +185,11 @@ final class DefinitionStrategy implements Strategy {
                   ? required(at + ".type", "must not be empty at the root")
                   : invalid(at + ".type", schema.text("type"), "must be object at the root"));
         }
+        int before = causes.size();
         structural(schema, at, true, causes);
+        if (causes.size() == before) {
+          causes.addAll(DefinitionRules.faults(schema, at));
+        }
       }
       columns(version, field, causes);
       subresources(version, field, causes);
@@ -248,14 +252,6 @@ final class DefinitionStrategy implements Strategy {
   /** Upstream's structural schema: every value's type is known without looking at the value. */
   private static void structural(
       JsonObject schema, String field, boolean root, List<Cause> causes) {
-    if (schema.has("x-kubernetes-validations")) {
-      causes.add(
-          new Cause(
-              "FieldValueForbidden",
-              "Forbidden: validation rules in CEL are not supported yet; leave"
-                  + " x-kubernetes-validations out",
-              field + ".x-kubernetes-validations"));
-    }
     String type = schema.text("type");
     boolean free =
         schema.flag("x-kubernetes-int-or-string")

@@ -17,9 +17,18 @@ import dev.kedge.registry.Registry.FieldValidation;
 import dev.kedge.registry.Registry.WriteOptions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /** Turns what was sent into documents that fit their schema, and checks that they do. Stateless. */
 final class Documents {
+  private static final Set<String> BLOCKING =
+      Set.of(
+          "FieldValueNotSupported",
+          "FieldValueRequired",
+          "FieldValueTooLong",
+          "FieldValueTooMany",
+          "FieldValueTypeInvalid");
+
   private Documents() {}
 
   /** A document that fits its schema, with the schema's defaults. */
@@ -149,15 +158,49 @@ final class Documents {
     return info.custom() ? SchemaValidator.validate(info.schema(), object.json()) : List.of();
   }
 
-  /** Faults of a changed document by its schema, but for those that it had before. */
-  static List<Cause> validateUpdate(ResourceInfo info, KubeObject object, KubeObject old) {
-    List<Cause> causes = validate(info, object);
-    if (causes.isEmpty()) {
-      return causes;
+  /** Faults of a new document by its schema and the schema's rules. */
+  static List<Cause> validateNew(Served served, KubeObject stored, List<String> warnings) {
+    if (!served.info().custom()) {
+      return List.of();
     }
-    List<Cause> added = new ArrayList<>(causes);
-    added.removeAll(validate(info, old));
-    return added;
+    KubeObject object = served.validated(stored);
+    List<Cause> causes = new ArrayList<>(validate(served.info(), object));
+    if (!served.rules().isEmpty() && !blocked(causes)) {
+      causes.addAll(served.rules().validate(object.json(), null, warnings));
+    }
+    return causes;
+  }
+
+  /** Faults of a changed document, but for those that it had before. */
+  static List<Cause> validateUpdate(
+      Served served, KubeObject stored, KubeObject oldStored, List<String> warnings) {
+    if (!served.info().custom()) {
+      return List.of();
+    }
+    KubeObject object = served.validated(stored);
+    KubeObject old = served.validated(oldStored);
+    List<Cause> causes = new ArrayList<>(validate(served.info(), object));
+    if (!causes.isEmpty()) {
+      causes.removeAll(validate(served.info(), old));
+    }
+    if (!served.rules().isEmpty() && !blocked(causes)) {
+      causes.addAll(served.rules().validate(object.json(), old.json(), warnings));
+    }
+    return causes;
+  }
+
+  /** Rules are not asked about what is not even of the right shape. */
+  private static boolean blocked(List<Cause> causes) {
+    boolean blocked = causes.stream().anyMatch(cause -> BLOCKING.contains(cause.reason()));
+    if (blocked) {
+      causes.add(
+          new Cause(
+              "FieldValueInvalid",
+              "Invalid value: null: some validation rules were not checked because the object was"
+                  + " invalid; correct the existing errors to complete validation",
+              "<nil>"));
+    }
+    return blocked;
   }
 
   private static JsonObject withKind(ResourceType type, JsonObject body) {

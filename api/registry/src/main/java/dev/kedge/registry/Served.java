@@ -6,7 +6,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** One served version of a stored resource. */
-record Served(ResourceInfo info, StoredKind stored, Converter converter) {
+record Served(
+    ResourceInfo info, StoredKind stored, Converter converter, CustomRules rules) {
+  /** A version without rules of its own. */
+  Served(ResourceInfo info, StoredKind stored, Converter converter) {
+    this(info, stored, converter, CustomRules.NONE);
+  }
+
   /** An item in this version. */
   ServedObject object(Item item) {
     ServedObject stored = StoredKind.served(item);

@@ -225,7 +225,7 @@ final class Writes {
         ready = hook.beforeCreate(kind, ready, options.dryRun(), rollback);
       }
       List<Cause> causes = new ArrayList<>(MetadataRules.validate(kind, ready));
-      causes.addAll(Documents.validate(served.info(), served.validated(ready)));
+      causes.addAll(Documents.validateNew(served, ready, warnings));
       causes.addAll(kind.strategy().validate(ready));
       check(kind, ready, causes);
       List<String> reviewWarnings = new ArrayList<>();
@@ -436,9 +436,7 @@ final class Writes {
                 warnings));
       }
       List<Cause> causes = new ArrayList<>(MetadataRules.validateUpdate(kind, stored, oldStored));
-      causes.addAll(
-          Documents.validateUpdate(
-              served.info(), served.validated(stored), served.validated(oldStored)));
+      causes.addAll(Documents.validateUpdate(served, stored, oldStored, warnings));
       causes.addAll(change.aspect().validate(stored, oldStored));
       if (change.aspect().validated()) {
         causes.addAll(kind.strategy().validate(stored));

@@ -35,7 +35,7 @@ class ArchitectureTest {
    * The layers from the ground up, the packages of each, and the layers it may use beside itself.
    */
   private enum Layer {
-    GROUND(List.of("model", "builtin", "http", "grpc", "lifecycle", "schema")),
+    GROUND(List.of("model", "cel", "builtin", "http", "grpc", "lifecycle", "schema")),
     STORE(List.of("store"), GROUND),
     API(List.of("identity", "registry", "apiserver"), STORE, GROUND),
     CONTROL(List.of("client", "reconcile", "scheduler", "controllers"), GROUND),

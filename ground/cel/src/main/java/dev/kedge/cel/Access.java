@@ -1,0 +1,49 @@
+package dev.kedge.cel;
+
+/** Answers an expression's questions about what users may do: the variable {@code authorizer}. */
+@FunctionalInterface
+public interface Access {
+  /** The decision. */
+  Decision check(Question question);
+
+  /**
+   * What is asked.
+   *
+   * @param account namespace and name of the service account that is asked about, as {@code
+   *     namespace:name}; empty for the request's user
+   * @param path set for requests outside resources
+   */
+  record Question(
+      String account,
+      String path,
+      String group,
+      String resource,
+      String subresource,
+      String namespace,
+      String name,
+      String verb) {}
+
+  /**
+   * The outcome.
+   *
+   * @param error empty unless the question could not be answered
+   */
+  record Decision(boolean allowed, String reason, String error) {}
+
+  /** The value of the variable. */
+  static Object authorizer(Access access) {
+    return new Authorizer(access, new Question("", "", "", "", "", "", "", ""));
+  }
+
+  /** A question in the making. */
+  record Authorizer(Access access, Question question) {}
+
+  /** A question about a path. */
+  record PathCheck(Access access, Question question) {}
+
+  /** A question about a group. */
+  record GroupCheck(Access access, Question question) {}
+
+  /** A question about a resource. */
+  record ResourceCheck(Access access, Question question) {}
+}
