@@ -172,8 +172,7 @@ final class CustomRules {
     JsonObject inner = shape.object(field);
     return rules.object(field).isEmpty() || inner.isEmpty()
         ? null
-        : node(
-            rules.object(field), inner, inner.flag("x-kubernetes-embedded-resource"), item);
+        : node(rules.object(field), inner, inner.flag("x-kubernetes-embedded-resource"), item);
   }
 
   // Evaluating.
@@ -237,8 +236,7 @@ final class CustomRules {
             String name = object.nameAt(i);
             JsonValue before =
                 old instanceof JsonObject known ? known.get(name).orElse(null) : null;
-            boolean equal =
-                correlated && before != null ? before.equals(object.valueAt(i)) : same;
+            boolean equal = correlated && before != null ? before.equals(object.valueAt(i)) : same;
             if (node.additional() != null) {
               visit(
                   node.additional(),
@@ -329,11 +327,7 @@ final class CustomRules {
     }
 
     private boolean holds(
-        CompiledRule rule,
-        Program program,
-        Node node,
-        String path,
-        Map<String, Object> variables) {
+        CompiledRule rule, Program program, Node node, String path, Map<String, Object> variables) {
       try {
         Program.Result result = program.evaluate(variables, Environment.PER_CALL_LIMIT);
         pay(result.cost(), path, node);
@@ -389,8 +383,7 @@ final class CustomRules {
         JsonValue value,
         Map<String, Object> variables,
         boolean same) {
-      String at =
-          rule.blamed().map(blamed -> join(path, blamed)).orElse(path);
+      String at = rule.blamed().map(blamed -> join(path, blamed)).orElse(path);
       boolean ratchets = same && !rule.usesOldSelf();
       String detail = detail(rule, at, node, variables, ratchets);
       boolean omitted = value instanceof JsonObject || value instanceof JsonArray;
@@ -420,11 +413,7 @@ final class CustomRules {
     }
 
     private String detail(
-        CompiledRule rule,
-        String at,
-        Node node,
-        Map<String, Object> variables,
-        boolean ratchets) {
+        CompiledRule rule, String at, Node node, Map<String, Object> variables, boolean ratchets) {
       Program message = rule.message();
       if (message == null) {
         return rule.detail();

@@ -88,18 +88,15 @@ final class DefinitionRules {
     } else if (hasNewlines(message)) {
       invalid(field + ".message", rule.text("message"), "must not contain line breaks");
     } else if (hasNewlines(text) && message.isEmpty()) {
-      required(
-          field + ".message", "message must be specified if rule contains line breaks");
+      required(field + ".message", "message must be specified if rule contains line breaks");
     }
     if (!rule.text("messageExpression").isEmpty() && rule.text("messageExpression").isBlank()) {
-      required(
-          field + ".messageExpression", "messageExpression must be non-empty if specified");
+      required(field + ".messageExpression", "messageExpression must be non-empty if specified");
     }
     String reason = rule.text("reason");
     if (!reason.isEmpty() && !REASONS.contains(reason)) {
       schemaFaults.add(
-          FieldFault.notSupported(
-              field + ".reason", reason, REASONS.stream().sorted().toList()));
+          FieldFault.notSupported(field + ".reason", reason, REASONS.stream().sorted().toList()));
     }
     String path = rule.text("fieldPath");
     if (path.isEmpty()) {
@@ -225,10 +222,7 @@ final class DefinitionRules {
     }
     Program program = rule.program();
     if (program != null) {
-      cost(
-          field + ".rule",
-          "estimated rule cost",
-          multiplied(program.estimate(), cardinality));
+      cost(field + ".rule", "estimated rule cost", multiplied(program.estimate(), cardinality));
     }
     if (!rule.messageFault().isEmpty()) {
       ruleFaults.add(

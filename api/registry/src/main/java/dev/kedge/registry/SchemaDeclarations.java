@@ -32,12 +32,15 @@ final class SchemaDeclarations {
   static @Nullable Declaration of(JsonObject schema, boolean resource) {
     if (schema.flag("x-kubernetes-int-or-string")) {
       return Declaration.of(
-          CelType.DYN, schema.has("maxLength") ? 4 * most(schema, "maxLength") : LARGEST_REQUEST - 2, 1);
+          CelType.DYN,
+          schema.has("maxLength") ? 4 * most(schema, "maxLength") : LARGEST_REQUEST - 2,
+          1);
     }
     return switch (resource ? "object" : schema.text("type")) {
       case "array" -> list(schema);
       case "object" ->
-          !resource && schema.get("additionalProperties").isPresent()
+          !resource
+                  && schema.get("additionalProperties").isPresent()
                   && schema.object("properties").isEmpty()
               ? map(schema)
               : struct(schema, resource);
@@ -110,8 +113,7 @@ final class SchemaDeclarations {
       fields.put("kind", TEXT);
       fields.put("apiVersion", TEXT);
       fields.put(
-          "metadata",
-          Declaration.struct("object", Map.of("name", TEXT, "generateName", TEXT), 2));
+          "metadata", Declaration.struct("object", Map.of("name", TEXT, "generateName", TEXT), 2));
     }
     return Declaration.struct("object", fields, minSize[0]);
   }

@@ -6,8 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** One served version of a stored resource. */
-record Served(
-    ResourceInfo info, StoredKind stored, Converter converter, CustomRules rules) {
+record Served(ResourceInfo info, StoredKind stored, Converter converter, CustomRules rules) {
   /** A version without rules of its own. */
   Served(ResourceInfo info, StoredKind stored, Converter converter) {
     this(info, stored, converter, CustomRules.NONE);

@@ -106,7 +106,8 @@ class CustomRulesTest {
             + " [{rule: \"!oldSelf.hasValue() || self == oldSelf.value()\", optionalOldSelf: true,"
             + " message: once}]}}}");
     ship("{name: a}");
-    assertThatThrownBy(() -> patch("{\"spec\":{\"name\":\"b\"}}")).hasMessageContaining("immutable");
+    assertThatThrownBy(() -> patch("{\"spec\":{\"name\":\"b\"}}"))
+        .hasMessageContaining("immutable");
     patch("{\"spec\":{\"once\":\"x\"}}");
     assertThatThrownBy(() -> patch("{\"spec\":{\"once\":\"y\"}}")).hasMessageContaining("once");
     patch("{\"spec\":{\"name\":null}}");
@@ -116,30 +117,29 @@ class CustomRulesTest {
   @Test
   void listsOfMapsAreCorrelatedByTheirKeys() {
     defineSpec(
-        "{type: object, properties: {ports: {type: array, maxItems: 10, x-kubernetes-list-type: map,"
-            + " x-kubernetes-list-map-keys: [name], items: {type: object, required: [name],"
+        "{type: object, properties: {ports: {type: array, maxItems: 10, x-kubernetes-list-type:"
+            + " map, x-kubernetes-list-map-keys: [name], items: {type: object, required: [name],"
             + " properties: {name: {type: string, maxLength: 10}, port: {type: integer}},"
             + " x-kubernetes-validations: [{rule: 'self.port >= oldSelf.port', message: 'only"
             + " up'}]}}}}");
     ship("{ports: [{name: a, port: 1}, {name: b, port: 9}]}");
-    patch("{\"spec\":{\"ports\":[{\"name\":\"b\",\"port\":9},{\"name\":\"a\",\"port\":2},{\"name\":\"c\",\"port\":0}]}}");
-    assertThatThrownBy(
-            () -> patch("{\"spec\":{\"ports\":[{\"name\":\"b\",\"port\":8}]}}"))
+    patch(
+        "{\"spec\":{\"ports\":[{\"name\":\"b\",\"port\":9},{\"name\":\"a\",\"port\":2},{\"name\":\"c\",\"port\":0}]}}");
+    assertThatThrownBy(() -> patch("{\"spec\":{\"ports\":[{\"name\":\"b\",\"port\":8}]}}"))
         .hasMessageContaining("spec.ports[0]: Invalid value: only up");
   }
 
   @Test
   void whatIsUnchangedDoesNotBlock() {
-    defineSpec(
-        "{type: object, properties: {name: {type: string}, other: {type: string}}}");
+    defineSpec("{type: object, properties: {name: {type: string}, other: {type: string}}}");
     ship("{name: bad}");
     cluster.patch(
         dev.kedge.model.Resources.CUSTOM_RESOURCE_DEFINITIONS,
         "",
         "ships.sea.example.com",
         PatchType.JSON,
-        "[{\"op\":\"add\",\"path\":\"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/name/x-kubernetes-validations\","
-            + "\"value\":[{\"rule\":\"self != 'bad'\"}]}]");
+        "[{\"op\":\"add\",\"path\":\"/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/name/x-kubernetes-validations\",\"value\":[{\"rule\":\"self"
+            + " != 'bad'\"}]}]");
     patch("{\"spec\":{\"other\":\"x\"}}");
     assertThatCode(() -> patch("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}"))
         .as("unchanged, so nobody is stopped")
@@ -161,8 +161,8 @@ class CustomRulesTest {
   void metadataNamesAndEscapedFieldsAreThere() {
     define(
         "{type: object, properties: {spec: {type: object, properties: {a-b: {type: string}}}},"
-            + " x-kubernetes-validations: [{rule: \"self.metadata.name == 'one' && self.spec.a__dash__b"
-            + " == 'x' && self.kind == 'Ship'\"}]}");
+            + " x-kubernetes-validations: [{rule: \"self.metadata.name == 'one' &&"
+            + " self.spec.a__dash__b == 'x' && self.kind == 'Ship'\"}]}");
     ship("{a-b: x}");
     assertThatThrownBy(() -> patch("{\"spec\":{\"a-b\":\"y\"}}"))
         .hasMessageContaining("<nil>: Invalid value: failed rule");

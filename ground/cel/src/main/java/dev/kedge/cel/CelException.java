@@ -3,8 +3,7 @@ package dev.kedge.cel;
 /** An evaluation failed; the message is cel-go's. Without a stack trace: expressions fail often. */
 public final class CelException extends RuntimeException {
   /** What {@link #getMessage} says when an evaluation has cost too much. */
-  public static final String TOO_EXPENSIVE =
-      "operation cancelled: actual cost limit exceeded";
+  public static final String TOO_EXPENSIVE = "operation cancelled: actual cost limit exceeded";
 
   private final long cost;
 

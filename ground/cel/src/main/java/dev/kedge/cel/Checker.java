@@ -238,8 +238,7 @@ final class Checker {
       }
     }
     if (result == null) {
-      List<String> shown =
-          given.stream().map(type -> substitute(type, true).toString()).toList();
+      List<String> shown = given.stream().map(type -> substitute(type, true).toString()).toList();
       source.report(
           call.position,
           "found no matching overload for '"
@@ -262,7 +261,9 @@ final class Checker {
   /** Literals that no evaluation could make sense of are faults at once. */
   private void literals(Call call) {
     List<Expr> all = new ArrayList<>(call.arguments);
-    if (!all.isEmpty() && all.getLast() instanceof Literal literal && literal.value instanceof String text) {
+    if (!all.isEmpty()
+        && all.getLast() instanceof Literal literal
+        && literal.value instanceof String text) {
       switch (call.function) {
         case "duration" -> {
           if (all.size() == 1 && Times.duration(text).isEmpty()) {

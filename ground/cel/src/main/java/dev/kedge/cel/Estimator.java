@@ -76,12 +76,13 @@ final class Estimator {
 
   private record Entries(boolean list, Range key, Range value) {
     @Nullable Entries union(@Nullable Entries other) {
-      return other == null ? null : new Entries(list, key.union(other.key), value.union(other.value));
+      return other == null
+          ? null
+          : new Entries(list, key.union(other.key), value.union(other.value));
     }
   }
 
-  private record Local(
-      List<String> path, @Nullable Range size, @Nullable Entries entries) {}
+  private record Local(List<String> path, @Nullable Range size, @Nullable Entries entries) {}
 
   private record Estimate(Range cost, @Nullable Range size) {
     Estimate(Range cost) {
@@ -184,8 +185,7 @@ final class Estimator {
         Entries entries = entries(container);
         size = entries == null ? null : entries.value();
         paths.put(
-            call,
-            appended(path(container), overload.equals("index_list") ? "@items" : "@values"));
+            call, appended(path(container), overload.equals("index_list") ? "@items" : "@values"));
       }
       if (size == null) {
         size = size(call);
@@ -225,8 +225,7 @@ final class Estimator {
       case "strings_quote" -> {
         Range size = sizeOrUnknown(args.getFirst());
         return new Estimate(
-            size.times(TRAVERSAL).plus(arguments),
-            size.times(new Range(1, 2)).plus(Range.of(2)));
+            size.times(TRAVERSAL).plus(arguments), size.times(new Range(1, 2)).plus(Range.of(2)));
       }
       case "starts_with_string", "ends_with_string" -> {
         return new Estimate(sizeOrUnknown(args.getFirst()).times(TRAVERSAL).plus(arguments));
@@ -278,8 +277,7 @@ final class Estimator {
           "greater_bytes",
           "greater_equals_bytes" -> {
         long most = Math.min(sizeOrUnknown(args.get(0)).max(), sizeOrUnknown(args.get(1)).max());
-        return new Estimate(
-            new Range(most > 0 ? 1 : 0, most).times(TRAVERSAL).plus(arguments));
+        return new Estimate(new Range(most > 0 ? 1 : 0, most).times(TRAVERSAL).plus(arguments));
       }
       default -> {
         return new Estimate(ONE.plus(arguments));
@@ -299,12 +297,43 @@ final class Estimator {
       case "check" -> {
         return new Estimate(Range.of(CHECK));
       }
-      case "serviceAccount", "path", "group", "resource", "subresource", "namespace", "name",
-          "allowed", "reason", "error", "errored", "masked", "prefixLength", "family",
-          "isUnspecified", "isLoopback", "isLinkLocalMulticast", "isLinkLocalUnicast",
-          "isGlobalUnicast", "format.named", "sign", "asInteger", "isInteger",
-          "asApproximateFloat", "isGreaterThan", "isLessThan", "compareTo", "add", "sub", "major",
-          "minor", "patch", "getScheme", "getHostname", "getHost", "getPort", "getEscapedPath",
+      case "serviceAccount",
+          "path",
+          "group",
+          "resource",
+          "subresource",
+          "namespace",
+          "name",
+          "allowed",
+          "reason",
+          "error",
+          "errored",
+          "masked",
+          "prefixLength",
+          "family",
+          "isUnspecified",
+          "isLoopback",
+          "isLinkLocalMulticast",
+          "isLinkLocalUnicast",
+          "isGlobalUnicast",
+          "format.named",
+          "sign",
+          "asInteger",
+          "isInteger",
+          "asApproximateFloat",
+          "isGreaterThan",
+          "isLessThan",
+          "compareTo",
+          "add",
+          "sub",
+          "major",
+          "minor",
+          "patch",
+          "getScheme",
+          "getHostname",
+          "getHost",
+          "getPort",
+          "getEscapedPath",
           "getQuery" -> {
         return new Estimate(ONE);
       }
@@ -358,8 +387,7 @@ final class Estimator {
           size = count.times(item == null ? UNKNOWN : item);
         }
         if (!args.isEmpty()) {
-          Range separators =
-              new Range(Math.max(0, count.min() - 1), Math.max(0, count.max() - 1));
+          Range separators = new Range(Math.max(0, count.min() - 1), Math.max(0, count.max() - 1));
           size = size.plus(sizeOrUnknown(args.getFirst()).times(separators));
         }
         return new Estimate(size.times(TRAVERSAL), size);
@@ -367,8 +395,7 @@ final class Estimator {
       case "find", "findAll" -> {
         Range size = target(call);
         Range regex = sizeOrUnknown(args.getFirst()).times(REGEX);
-        return new Estimate(
-            size.plus(ONE).times(TRAVERSAL).times(regex), new Range(0, size.max()));
+        return new Estimate(size.plus(ONE).times(TRAVERSAL).times(regex), new Range(0, size.max()));
       }
       case "ip" -> {
         return new Estimate(
@@ -446,8 +473,7 @@ final class Estimator {
   private Range comprehension(Comprehension expr) {
     Range sum = cost(expr.range).plus(cost(expr.initial));
     push(
-        expr.accumulator,
-        new Local(path(expr.initial), size(expr.initial), entries(expr.initial)));
+        expr.accumulator, new Local(path(expr.initial), size(expr.initial), entries(expr.initial)));
     if (expr.binds()) {
       sum = sum.plus(cost(expr.result));
       pop(expr.accumulator);

@@ -264,8 +264,7 @@ final class Evaluation {
       CelException failure = null;
       int place = 0;
       for (Object element : elements(range)) {
-        Scope inner =
-            failure == null ? new Scope(expr.accumulator, accumulated, outer) : outer;
+        Scope inner = failure == null ? new Scope(expr.accumulator, accumulated, outer) : outer;
         scope = inner;
         if (failure == null && value(expr.condition) instanceof Boolean go && !go) {
           break;
@@ -329,7 +328,6 @@ final class Evaluation {
     boolean list = range instanceof List<?>;
     Object key = list ? (Object) (long) place : element;
     Object value = list ? element : Functions.index(range, element);
-    return new Scope(
-        expr.second.get(), value, new Scope(expr.variable, key, outer));
+    return new Scope(expr.second.get(), value, new Scope(expr.variable, key, outer));
   }
 }

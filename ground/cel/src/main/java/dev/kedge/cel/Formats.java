@@ -31,7 +31,8 @@ final class Formats {
               "uuid",
               70,
               text ->
-                  text.matches("(?i)[0-9A-F]{8}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{12}")
+                  text.matches(
+                          "(?i)[0-9A-F]{8}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{4}-?[0-9A-F]{12}")
                       ? List.of()
                       : List.of("does not match the UUID format")),
           entry("byte", 128, Formats::base64),
@@ -42,8 +43,7 @@ final class Formats {
           entry(
               "datetime",
               60,
-              text ->
-                  Times.timestamp(text).isPresent() ? List.of() : List.of("invalid datetime")));
+              text -> Times.timestamp(text).isPresent() ? List.of() : List.of("invalid datetime")));
 
   private Formats() {}
 

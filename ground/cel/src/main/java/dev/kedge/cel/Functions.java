@@ -74,9 +74,10 @@ final class Functions {
         case "type" -> Values.typeOf(a[0]);
         case "dyn" -> a[0];
         case "bool" -> toBool(a[0]);
-        case "bytes" -> a[0] instanceof String text
-            ? new Octets(text.getBytes(StandardCharsets.UTF_8))
-            : octets(a[0]);
+        case "bytes" ->
+            a[0] instanceof String text
+                ? new Octets(text.getBytes(StandardCharsets.UTF_8))
+                : octets(a[0]);
         case "double" -> toDouble(a[0]);
         case "int" -> toInt(a[0]);
         case "uint" -> toUint(a[0]);
@@ -87,8 +88,16 @@ final class Functions {
         case "endsWith" -> text(a[0]).endsWith(text(a[1]));
         case "startsWith" -> text(a[0]).startsWith(text(a[1]));
         case "matches" -> Texts.matcher(text(a[1]), text(a[0])).find();
-        case "getFullYear", "getMonth", "getDayOfYear", "getDayOfMonth", "getDate",
-            "getDayOfWeek", "getHours", "getMinutes", "getSeconds", "getMilliseconds" ->
+        case "getFullYear",
+            "getMonth",
+            "getDayOfYear",
+            "getDayOfMonth",
+            "getDate",
+            "getDayOfWeek",
+            "getHours",
+            "getMinutes",
+            "getSeconds",
+            "getMilliseconds" ->
             timePart(function, a);
         case "optional.of" -> Optional.of(a[0]);
         case "optional.ofNonZeroValue" -> isZero(a[0]) ? Optional.empty() : Optional.of(a[0]);
@@ -98,11 +107,13 @@ final class Functions {
                 .filter(one -> one instanceof Optional<?> optional && optional.isPresent())
                 .map(one -> (Object) ((Optional<?>) one).get())
                 .toList();
-        case "value" -> optional(a[0])
-            .map(Object.class::cast)
-            .orElseThrow(() -> new CelException("optional.none() dereference"));
+        case "value" ->
+            optional(a[0])
+                .map(Object.class::cast)
+                .orElseThrow(() -> new CelException("optional.none() dereference"));
         case "hasValue" -> optional(a[0]).isPresent();
-        case "first" -> list(a[0]).isEmpty() ? Optional.empty() : Optional.of(list(a[0]).getFirst());
+        case "first" ->
+            list(a[0]).isEmpty() ? Optional.empty() : Optional.of(list(a[0]).getFirst());
         case "last" -> list(a[0]).isEmpty() ? Optional.empty() : Optional.of(list(a[0]).getLast());
         case "cel.@mapInsert" -> insert(a);
         case "charAt" -> Texts.charAt(text(a[0]), number(a[1]));
@@ -127,8 +138,7 @@ final class Functions {
         case "format" -> Texts.format(text(a[0]), list(a[1]));
         case "strings.quote" -> Texts.quote(text(a[0]));
         case "jsonpatch.escapeKey" -> text(a[0]).replace("~", "~0").replace("/", "~1");
-        case "sets.contains" ->
-            list(a[1]).stream().allMatch(one -> holds(list(a[0]), one));
+        case "sets.contains" -> list(a[1]).stream().allMatch(one -> holds(list(a[0]), one));
         case "sets.equivalent" ->
             list(a[1]).stream().allMatch(one -> holds(list(a[0]), one))
                 && list(a[0]).stream().allMatch(one -> holds(list(a[1]), one));
@@ -179,17 +189,17 @@ final class Functions {
 
   private static Object library(String function, Object[] a) {
     return switch (function) {
-      case "url" -> url(text(a[0]))
-          .orElseThrow(
-              () ->
-                  new CelException(
-                      "URL parse error during conversion from string: parse "
-                          + Texts.quote(text(a[0]))
-                          + ": invalid URI for request"));
+      case "url" ->
+          url(text(a[0]))
+              .orElseThrow(
+                  () ->
+                      new CelException(
+                          "URL parse error during conversion from string: parse "
+                              + Texts.quote(text(a[0]))
+                              + ": invalid URI for request"));
       case "isURL" -> url(text(a[0])).isPresent();
       case "getScheme" -> orEmpty(uri(a[0]).getScheme());
-      case "getHost" -> orEmpty(uri(a[0]).getRawAuthority())
-          .replaceFirst("^[^@]*@", "");
+      case "getHost" -> orEmpty(uri(a[0]).getRawAuthority()).replaceFirst("^[^@]*@", "");
       case "getHostname" -> orEmpty(uri(a[0]).getHost()).replaceAll("[\\[\\]]", "");
       case "getPort" -> uri(a[0]).getPort() < 0 ? "" : Integer.toString(uri(a[0]).getPort());
       case "getEscapedPath" -> orEmpty(uri(a[0]).getRawPath());
@@ -282,8 +292,7 @@ final class Functions {
             default -> throw none();
           };
       case PathCheck(Access access, Question q) when function.equals("check") ->
-          access.check(
-              new Question(q.account(), q.path(), "", "", "", "", "", text(a[1])));
+          access.check(new Question(q.account(), q.path(), "", "", "", "", "", text(a[1])));
       case GroupCheck(Access access, Question q) when function.equals("resource") ->
           new ResourceCheck(
               access, new Question(q.account(), "", q.group(), text(a[1]), "", "", "", ""));
@@ -322,8 +331,7 @@ final class Functions {
       Access access, Question q, String subresource, String namespace, String name) {
     return new ResourceCheck(
         access,
-        new Question(
-            q.account(), "", q.group(), q.resource(), subresource, namespace, name, ""));
+        new Question(q.account(), "", q.group(), q.resource(), subresource, namespace, name, ""));
   }
 
   // Values as what a function needs.
@@ -417,8 +425,7 @@ final class Functions {
   }
 
   private static boolean isWhole(BigDecimal value) {
-    return value.stripTrailingZeros().scale() <= 0
-        && value.toBigInteger().bitLength() <= 63;
+    return value.stripTrailingZeros().scale() <= 0 && value.toBigInteger().bitLength() <= 63;
   }
 
   private static String version(Object[] a) {
@@ -480,7 +487,8 @@ final class Functions {
           unsigned(one, other, BigInteger::add);
       case String one when right instanceof String other -> one.concat(other);
       case Octets one when right instanceof Octets other -> {
-        byte[] bytes = java.util.Arrays.copyOf(one.bytes(), one.bytes().length + other.bytes().length);
+        byte[] bytes =
+            java.util.Arrays.copyOf(one.bytes(), one.bytes().length + other.bytes().length);
         System.arraycopy(other.bytes(), 0, bytes, one.bytes().length, other.bytes().length);
         yield new Octets(bytes);
       }
@@ -503,8 +511,7 @@ final class Functions {
       case UnsignedInt one when right instanceof UnsignedInt other ->
           unsigned(one, other, BigInteger::subtract);
       case Duration one when right instanceof Duration other -> bounded(one.minus(other));
-      case Instant one when right instanceof Instant other ->
-          bounded(Duration.between(other, one));
+      case Instant one when right instanceof Instant other -> bounded(Duration.between(other, one));
       case Instant one when right instanceof Duration other -> bounded(one.minus(other));
       default -> throw none();
     };
@@ -586,7 +593,8 @@ final class Functions {
   static int compare(Object left, Object right) {
     if (Values.isNumber(left) && Values.isNumber(right)) {
       boolean unordered =
-          left instanceof Double one && one.isNaN() || right instanceof Double other && other.isNaN();
+          left instanceof Double one && one.isNaN()
+              || right instanceof Double other && other.isNaN();
       return unordered ? 2 : Integer.signum(Values.compareNumbers(left, right));
     }
     return Integer.signum(
@@ -724,7 +732,8 @@ final class Functions {
     if (into != a[0]) {
       into.putAll(map);
     }
-    Map<?, ?> added = a.length > 2 ? Map.of(a[1], a[2]) : a[1] instanceof Map<?, ?> more ? more : Map.of();
+    Map<?, ?> added =
+        a.length > 2 ? Map.of(a[1], a[2]) : a[1] instanceof Map<?, ?> more ? more : Map.of();
     added.forEach(
         (key, value) -> {
           if (into.containsKey(key)) {
@@ -777,10 +786,15 @@ final class Functions {
     }
     if (from > to) {
       throw new CelException(
-          "cannot slice(" + from + ", " + to + "), start index must be less than or equal to end index");
+          "cannot slice("
+              + from
+              + ", "
+              + to
+              + "), start index must be less than or equal to end index");
     }
     if (to > list.size()) {
-      throw new CelException("cannot slice(" + from + ", " + to + "), list is length " + list.size());
+      throw new CelException(
+          "cannot slice(" + from + ", " + to + "), list is length " + list.size());
     }
     return new ArrayList<>(list.subList((int) from, (int) to));
   }
@@ -844,8 +858,7 @@ final class Functions {
           switch (text) {
             case "1", "t", "T", "true", "TRUE", "True" -> true;
             case "0", "f", "F", "false", "FALSE", "False" -> false;
-            default ->
-                throw new CelException("type conversion error from 'string' to 'bool'");
+            default -> throw new CelException("type conversion error from 'string' to 'bool'");
           };
       default -> throw none();
     };
@@ -928,7 +941,10 @@ final class Functions {
       case Double number -> Texts.number(number);
       case Octets octets -> {
         try {
-          yield StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(octets.bytes())).toString();
+          yield StandardCharsets.UTF_8
+              .newDecoder()
+              .decode(ByteBuffer.wrap(octets.bytes()))
+              .toString();
         } catch (CharacterCodingException _) {
           throw new CelException("invalid UTF-8 in bytes, cannot convert to string");
         }

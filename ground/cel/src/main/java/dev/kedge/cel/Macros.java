@@ -38,33 +38,38 @@ final class Macros {
   Optional<Expr> member(int position, String name, Expr target, List<Expr> arguments) {
     int count = arguments.size();
     return switch (name) {
-      case "all", "exists" -> count == 2 || count == 3
-          ? Optional.of(quantifier(position, name.equals("all"), target, arguments))
-          : Optional.empty();
-      case "exists_one", "existsOne" -> count == 2 && name.equals("exists_one") || count == 3
-          ? Optional.of(existsOne(position, target, arguments))
-          : count == 2 ? Optional.of(existsOne(position, target, arguments)) : Optional.empty();
-      case "map" -> count == 2 || count == 3
-          ? Optional.of(transform(position, target, arguments, 1))
-          : Optional.empty();
-      case "filter" -> count == 2
-          ? Optional.of(filter(position, target, arguments))
-          : Optional.empty();
-      case "transformList" -> count == 3 || count == 4
-          ? Optional.of(transform(position, target, arguments, 2))
-          : Optional.empty();
-      case "transformMap", "transformMapEntry" -> count == 3 || count == 4
-          ? Optional.of(transformMap(position, name.endsWith("Entry"), target, arguments))
-          : Optional.empty();
-      case "optMap", "optFlatMap" -> count == 2
-          ? Optional.of(optional(position, name.equals("optMap"), target, arguments))
-          : Optional.empty();
-      case "sortBy" -> count == 2
-          ? Optional.of(sortBy(position, target, arguments))
-          : Optional.empty();
-      case "bind" -> count == 3 && "cel".equals(Parser.simpleName(target))
-          ? Optional.of(bind(position, arguments.get(0), arguments.get(1), arguments.get(2)))
-          : Optional.empty();
+      case "all", "exists" ->
+          count == 2 || count == 3
+              ? Optional.of(quantifier(position, name.equals("all"), target, arguments))
+              : Optional.empty();
+      case "exists_one", "existsOne" ->
+          count == 2 && name.equals("exists_one") || count == 3
+              ? Optional.of(existsOne(position, target, arguments))
+              : count == 2 ? Optional.of(existsOne(position, target, arguments)) : Optional.empty();
+      case "map" ->
+          count == 2 || count == 3
+              ? Optional.of(transform(position, target, arguments, 1))
+              : Optional.empty();
+      case "filter" ->
+          count == 2 ? Optional.of(filter(position, target, arguments)) : Optional.empty();
+      case "transformList" ->
+          count == 3 || count == 4
+              ? Optional.of(transform(position, target, arguments, 2))
+              : Optional.empty();
+      case "transformMap", "transformMapEntry" ->
+          count == 3 || count == 4
+              ? Optional.of(transformMap(position, name.endsWith("Entry"), target, arguments))
+              : Optional.empty();
+      case "optMap", "optFlatMap" ->
+          count == 2
+              ? Optional.of(optional(position, name.equals("optMap"), target, arguments))
+              : Optional.empty();
+      case "sortBy" ->
+          count == 2 ? Optional.of(sortBy(position, target, arguments)) : Optional.empty();
+      case "bind" ->
+          count == 3 && "cel".equals(Parser.simpleName(target))
+              ? Optional.of(bind(position, arguments.get(0), arguments.get(1), arguments.get(2)))
+              : Optional.empty();
       default -> Optional.empty();
     };
   }
@@ -108,10 +113,7 @@ final class Macros {
         target,
         arguments.subList(0, arguments.size() - 1),
         new Literal(position, all),
-        Call.of(
-            position,
-            "@not_strictly_false",
-            all ? open : Call.of(position, "!_", open)),
+        Call.of(position, "@not_strictly_false", all ? open : Call.of(position, "!_", open)),
         Call.of(position, all ? "_&&_" : "_||_", accumulator(position), predicate),
         accumulator(position));
   }
@@ -178,8 +180,7 @@ final class Macros {
   private Expr transformMap(int position, boolean entry, Expr target, List<Expr> arguments) {
     Expr step =
         entry
-            ? Call.of(
-                position, "cel.@mapInsert", accumulator(position), arguments.getLast())
+            ? Call.of(position, "cel.@mapInsert", accumulator(position), arguments.getLast())
             : Call.of(
                 position,
                 "cel.@mapInsert",
@@ -212,15 +213,12 @@ final class Macros {
   }
 
   private Expr sortBy(int position, Expr target, List<Expr> arguments) {
-    Expr keys =
-        transform(
-            position, new Ident(position, "@sorted"), arguments, 1);
+    Expr keys = transform(position, new Ident(position, "@sorted"), arguments, 1);
     return bindTo(
         position,
         "@sorted",
         target,
-        new Call(
-            position, "@sortByAssociatedKeys", new Ident(position, "@sorted"), List.of(keys)));
+        new Call(position, "@sortByAssociatedKeys", new Ident(position, "@sorted"), List.of(keys)));
   }
 
   private Expr bind(int position, Expr name, Expr value, Expr result) {

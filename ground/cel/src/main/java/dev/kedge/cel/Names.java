@@ -9,9 +9,27 @@ import java.util.regex.Pattern;
 public final class Names {
   private static final Set<String> RESERVED =
       Set.of(
-          "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for",
-          "function", "if", "import", "let", "loop", "package", "namespace", "return", "var",
-          "void", "while");
+          "true",
+          "false",
+          "null",
+          "in",
+          "as",
+          "break",
+          "const",
+          "continue",
+          "else",
+          "for",
+          "function",
+          "if",
+          "import",
+          "let",
+          "loop",
+          "package",
+          "namespace",
+          "return",
+          "var",
+          "void",
+          "while");
   private static final Pattern ALLOWED = Pattern.compile("[a-zA-Z_][a-zA-Z0-9_./-]*");
   private static final Pattern SPECIAL = Pattern.compile("__|[-./]");
   private static final Pattern ESCAPED = Pattern.compile("__[^_]+__");

@@ -106,8 +106,12 @@ final class Network {
         .orElseThrow(
             () ->
                 new CelException(
-                    "IP Address \"" + text + "\" parse error during conversion from string:"
-                        + " ParseAddr(\"" + text + "\"): unable to parse IP"));
+                    "IP Address \""
+                        + text
+                        + "\" parse error during conversion from string:"
+                        + " ParseAddr(\""
+                        + text
+                        + "\"): unable to parse IP"));
   }
 
   static Optional<Ip> parse(String text) {
@@ -141,7 +145,9 @@ final class Network {
             () ->
                 new CelException(
                     "network address parse error during conversion from string:"
-                        + " netip.ParsePrefix(\"" + text + "\"): not a prefix"));
+                        + " netip.ParsePrefix(\""
+                        + text
+                        + "\"): not a prefix"));
   }
 
   static Optional<Cidr> parseCidr(String text) {

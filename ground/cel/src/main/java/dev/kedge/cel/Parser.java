@@ -26,8 +26,26 @@ final class Parser {
   private static final int LONGEST = 100_000;
   private static final Set<String> RESERVED =
       Set.of(
-          "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import",
-          "in", "let", "loop", "package", "namespace", "null", "return", "true", "var", "void",
+          "as",
+          "break",
+          "const",
+          "continue",
+          "else",
+          "false",
+          "for",
+          "function",
+          "if",
+          "import",
+          "in",
+          "let",
+          "loop",
+          "package",
+          "namespace",
+          "null",
+          "return",
+          "true",
+          "var",
+          "void",
           "while");
 
   private final Source source;
@@ -162,9 +180,7 @@ final class Parser {
       String function, List<Expr> terms, List<Integer> positions, int low, int high) {
     int middle = (low + high + 1) / 2;
     Expr left =
-        middle == low
-            ? terms.get(middle)
-            : balanced(function, terms, positions, low, middle - 1);
+        middle == low ? terms.get(middle) : balanced(function, terms, positions, low, middle - 1);
     Expr right =
         middle == high
             ? terms.get(middle + 1)

@@ -29,8 +29,20 @@ final class RuntimeCosts {
       case "isSorted", "sum", "max", "min", "indexOf", "lastIndexOf" -> {
         return Values.traversal(a[0]);
       }
-      case "url", "lowerAscii", "upperAscii", "substring", "trim", "jsonpatch.escapeKey", "cidr",
-          "isIP", "isCIDR", "quantity", "isQuantity", "semver", "isSemver", "strings.quote",
+      case "url",
+          "lowerAscii",
+          "upperAscii",
+          "substring",
+          "trim",
+          "jsonpatch.escapeKey",
+          "cidr",
+          "isIP",
+          "isCIDR",
+          "quantity",
+          "isQuantity",
+          "semver",
+          "isSemver",
+          "strings.quote",
           "format" -> {
         return traversal(first);
       }

@@ -30,7 +30,8 @@ final class Source {
         start = i + 1;
       }
     }
-    issues.add(new Issue(line, text.codePointCount(start, Math.min(position, text.length())), message));
+    issues.add(
+        new Issue(line, text.codePointCount(start, Math.min(position, text.length())), message));
   }
 
   boolean faulty() {

@@ -213,7 +213,9 @@ final class Texts {
     return out.append('"').toString();
   }
 
-  /** Fills in {@code %s}, {@code %d}, {@code %f}, {@code %e}, {@code %b}, {@code %x}, {@code %o}. */
+  /**
+   * Fills in {@code %s}, {@code %d}, {@code %f}, {@code %e}, {@code %b}, {@code %x}, {@code %o}.
+   */
   static String format(String format, List<?> arguments) {
     StringBuilder out = new StringBuilder();
     int next = 0;
@@ -264,9 +266,10 @@ final class Texts {
       }
       case 'f', 'e' -> {
         if (Values.isNumber(value)) {
-          double number = value instanceof UnsignedInt unsigned
-              ? new BigDecimal(unsigned.toString()).doubleValue()
-              : ((Number) value).doubleValue();
+          double number =
+              value instanceof UnsignedInt unsigned
+                  ? new BigDecimal(unsigned.toString()).doubleValue()
+                  : ((Number) value).doubleValue();
           if (Double.isInfinite(number) || Double.isNaN(number)) {
             return shown(number);
           }
@@ -299,8 +302,7 @@ final class Texts {
             switch (value) {
               case Long number -> Long.toString(number, 16);
               case UnsignedInt number -> Long.toUnsignedString(number.bits(), 16);
-              case String text ->
-                  HexFormat.of().formatHex(text.getBytes(StandardCharsets.UTF_8));
+              case String text -> HexFormat.of().formatHex(text.getBytes(StandardCharsets.UTF_8));
               case Octets octets -> HexFormat.of().formatHex(octets.bytes());
               default -> "";
             };
@@ -309,10 +311,16 @@ final class Texts {
         }
       }
       default ->
-          throw new CelException("could not parse formatting clause: unrecognized formatting clause \"" + clause + "\"");
+          throw new CelException(
+              "could not parse formatting clause: unrecognized formatting clause \""
+                  + clause
+                  + "\"");
     }
     throw new CelException(
-        "error during formatting: clause '%" + clause + "' does not fit type " + Values.typeOf(value));
+        "error during formatting: clause '%"
+            + clause
+            + "' does not fit type "
+            + Values.typeOf(value));
   }
 
   /** As the version of the strings library that Kubernetes has: with a raised exponent. */

@@ -90,8 +90,7 @@ final class Times {
   /** Seconds with an s, as protobuf writes durations. */
   static String show(Duration duration) {
     BigDecimal seconds =
-        BigDecimal.valueOf(duration.getSeconds())
-            .add(BigDecimal.valueOf(duration.getNano(), 9));
+        BigDecimal.valueOf(duration.getSeconds()).add(BigDecimal.valueOf(duration.getNano(), 9));
     BigDecimal plain = seconds.stripTrailingZeros();
     return (plain.scale() < 0 ? plain.setScale(0) : plain).toPlainString() + "s";
   }

@@ -117,7 +117,9 @@ final class Tokens {
     int start = at;
     // Prefixes of strings: r, b and both in either order.
     int letters = at;
-    while (letters < text.length() && letters - at < 2 && "rRbB".indexOf(text.charAt(letters)) >= 0) {
+    while (letters < text.length()
+        && letters - at < 2
+        && "rRbB".indexOf(text.charAt(letters)) >= 0) {
       letters++;
     }
     if (letters > at
@@ -182,8 +184,7 @@ final class Tokens {
     if (unsigned) {
       at++;
     }
-    tokens.add(
-        new Token(unsigned ? Kind.UINT : Kind.INT, start, text.substring(start, at), ""));
+    tokens.add(new Token(unsigned ? Kind.UINT : Kind.INT, start, text.substring(start, at), ""));
   }
 
   private void string(int start, boolean raw, boolean bytes) {
@@ -195,7 +196,8 @@ final class Tokens {
     StringBuilder value = new StringBuilder();
     ByteArrayOutputStream octets = new ByteArrayOutputStream();
     while (true) {
-      if (at >= text.length() || !isTriple && (text.charAt(at) == '\n' || text.charAt(at) == '\r')) {
+      if (at >= text.length()
+          || !isTriple && (text.charAt(at) == '\n' || text.charAt(at) == '\r')) {
         source.report(
             start, "Syntax error: token recognition error at: '" + text.substring(start) + "'");
         at = text.length();

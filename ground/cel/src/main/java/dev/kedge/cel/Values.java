@@ -45,7 +45,8 @@ public final class Values {
             case MAP -> new JsonMap(object, item(declaration));
             default -> new JsonMap(object, Declaration.DYN);
           };
-      case JsonArray array -> new JsonList(array, kind == Kind.LIST ? declaration : Declaration.DYN);
+      case JsonArray array ->
+          new JsonList(array, kind == Kind.LIST ? declaration : Declaration.DYN);
       case JsonString text -> text(text.value(), kind);
       case JsonInteger number ->
           kind == Kind.DOUBLE ? (Object) (double) number.value() : (Object) number.value();
@@ -74,8 +75,7 @@ public final class Values {
           Times.timestamp(text)
               .or(() -> Times.date(text))
               .map(Object.class::cast)
-              .orElseThrow(
-                  () -> new CelException("Invalid date formatted string " + text));
+              .orElseThrow(() -> new CelException("Invalid date formatted string " + text));
       case DURATION ->
           Times.duration(text)
               .map(Object.class::cast)
@@ -246,8 +246,7 @@ public final class Values {
         map.forEach((key, one) -> builder.put(String.valueOf(key), json(one)));
         yield builder.build();
       }
-      case Optional<?> optional ->
-          optional.isPresent() ? json(optional.get()) : JsonNull.NULL;
+      case Optional<?> optional -> optional.isPresent() ? json(optional.get()) : JsonNull.NULL;
       default -> new JsonString(String.valueOf(value));
     };
   }

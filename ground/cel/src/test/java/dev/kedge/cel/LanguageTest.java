@@ -82,21 +82,28 @@ class LanguageTest {
         "'foo@bar.com'.matches('^[a-z]+@[a-z.]+$')",
         "[1, 2, 2].isSorted() && [1, 2].sum() == 3 && [1, 2].max() == 2 && [2, 1].min() == 1",
         "[1, 2, 1].indexOf(2) == 1 && [1, 2, 1].lastIndexOf(1) == 2",
-        "sets.contains([1, 2], [2]) && sets.equivalent([1, 2], [2, 1, 1]) && sets.intersects([1], [1, 5])",
-        "quantity('1Gi').isGreaterThan(quantity('1000M')) && quantity('1.5').asApproximateFloat() == 1.5",
+        "sets.contains([1, 2], [2]) && sets.equivalent([1, 2], [2, 1, 1]) && sets.intersects([1],"
+            + " [1, 5])",
+        "quantity('1Gi').isGreaterThan(quantity('1000M')) && quantity('1.5').asApproximateFloat()"
+            + " == 1.5",
         "quantity('50k').add(20) == quantity('50020') && isQuantity('20Mi') && !isQuantity('x')",
         "quantity('200M').compareTo(quantity('0.2G')) == 0 && quantity('1k').asInteger() == 1000",
         "url('https://example.com:8080/a?b=c').getHost() == 'example.com:8080'",
-        "url('https://example.com:8080/a?b=c').getPort() == '8080' && isURL('https://a/b') && !isURL('../a')",
+        "url('https://example.com:8080/a?b=c').getPort() == '8080' && isURL('https://a/b') &&"
+            + " !isURL('../a')",
         "url('https://e.com/?k=a&k=b').getQuery() == {'k': ['a', 'b']}",
-        "ip('127.0.0.1').family() == 4 && ip('::1').isLoopback() && !isIP('1.2.3') && isIP('2001:db8::1')",
+        "ip('127.0.0.1').family() == 4 && ip('::1').isLoopback() && !isIP('1.2.3') &&"
+            + " isIP('2001:db8::1')",
         "ip.isCanonical('2001:db8::1') && !ip.isCanonical('2001:DB8::1')",
-        "cidr('192.168.0.0/24').containsIP('192.168.0.7') && !cidr('10.0.0.0/8').containsIP('11.0.0.1')",
-        "cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16') && cidr('10.0.0.5/8').masked() == cidr('10.0.0.0/8')",
+        "cidr('192.168.0.0/24').containsIP('192.168.0.7') &&"
+            + " !cidr('10.0.0.0/8').containsIP('11.0.0.1')",
+        "cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16') && cidr('10.0.0.5/8').masked() =="
+            + " cidr('10.0.0.0/8')",
         "cidr('10.0.0.0/8').prefixLength() == 8 && cidr('10.0.0.0/8').ip() == ip('10.0.0.0')",
         "!format.dns1123Label().validate('my-name').hasValue()",
         "format.named('dns1123Label').value().validate('My').value().size() == 1",
-        "semver('1.2.3').isLessThan(semver('1.10.0')) && isSemver('1.0.0-alpha.1') && semver('v1.2', true).patch() == 0",
+        "semver('1.2.3').isLessThan(semver('1.10.0')) && isSemver('1.0.0-alpha.1') &&"
+            + " semver('v1.2', true).patch() == 0",
         "semver('1.0.0-alpha').compareTo(semver('1.0.0')) == -1",
         "duration('1h30m').getMinutes() == 90 && duration('1s') < duration('1m')",
         "timestamp('2024-02-29T10:00:00Z').getDayOfMonth() == 28",
@@ -108,7 +115,8 @@ class LanguageTest {
         "r'\\d' == '\\\\d' && '''a\nb''' == 'a\\nb' && '\\u00e9' == 'é'",
         "[3, 1, 2].sort() == [1, 2, 3] && ['bb', 'a'].sortBy(x, size(x)) == ['a', 'bb']",
         "[1, 2, 3].slice(1, 2) == [2] && [1, 1].distinct() == [1] && [1, 2].reverse() == [2, 1]",
-        "[[1], [2]].flatten() == [1, 2] && lists.range(3) == [0, 1, 2] && [1, 2].first().value() == 1",
+        "[[1], [2]].flatten() == [1, 2] && lists.range(3) == [0, 1, 2] && [1, 2].first().value() =="
+            + " 1",
         "optional.none().orValue(1) == 1 && optional.of(2).value() == 2",
         "-1 < 0 && --1 == 1 && !!true && 0x10 == 16 && 7 % 4 == 3 && 7 / 2 == 3",
         "{'a': 1, ?'b': optional.none()}.size() == 1 && [1, ?optional.of(2)] == [1, 2]",
@@ -142,8 +150,26 @@ class LanguageTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "", "1 +", "(1", "[1, ", "'abc", "a.", "a b", "1 ? 2", "{1: }", "#", "\"\\q\"", "a.b(",
-        "`", "99999999999999999999", "for", "has(1)", "[1].map(1, 2)", "0x", "''' ''", "b'\\u1'"
+        "",
+        "1 +",
+        "(1",
+        "[1, ",
+        "'abc",
+        "a.",
+        "a b",
+        "1 ? 2",
+        "{1: }",
+        "#",
+        "\"\\q\"",
+        "a.b(",
+        "`",
+        "99999999999999999999",
+        "for",
+        "has(1)",
+        "[1].map(1, 2)",
+        "0x",
+        "''' ''",
+        "b'\\u1'"
       })
   void malformedTextIsRefused(String expression) {
     assertThatThrownBy(() -> ENVIRONMENT.compile(expression))
@@ -205,8 +231,7 @@ class LanguageTest {
     assertThatThrownBy(() -> program.evaluate(VALUES, 1_000_000))
         .hasMessage(CelException.TOO_EXPENSIVE);
     Program regex =
-        ENVIRONMENT.compile(
-            "'" + "a".repeat(200) + "'.matches('(.*)(.*)(.*)(.*)(.*)(.*)(.*)[x]')");
+        ENVIRONMENT.compile("'" + "a".repeat(200) + "'.matches('(.*)(.*)(.*)(.*)(.*)(.*)(.*)[x]')");
     assertThatThrownBy(() -> regex.evaluate(VALUES, 1_000_000))
         .hasMessage(CelException.TOO_EXPENSIVE);
   }
