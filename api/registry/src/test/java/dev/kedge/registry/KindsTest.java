@@ -17,8 +17,10 @@ import dev.kedge.registry.Registry.PatchType;
 import dev.kedge.registry.Registry.Request;
 import dev.kedge.registry.Registry.ServedList;
 import dev.kedge.registry.Registry.WriteOptions;
+import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
@@ -112,8 +114,13 @@ class KindsTest {
         object(
             """
             {apiVersion: certificates.k8s.io/v1, kind: CertificateSigningRequest, metadata: {name: r},
-             spec: {signerName: example.com/s, request: YQ==, usages: [client auth], username: root}}
-            """);
+             spec: {signerName: example.com/s, request: %s, usages: [client auth], username: root}}
+            """
+                .formatted(
+                    Base64.getEncoder()
+                        .encodeToString(
+                            "-----BEGIN CERTIFICATE REQUEST-----"
+                                .getBytes(StandardCharsets.US_ASCII))));
     ResourceInfo info = cluster.info(Resources.CERTIFICATE_SIGNING_REQUESTS);
     User bob = User.of("bob", "devs");
     KubeObject made =
