@@ -82,15 +82,25 @@ public final class Cri {
     }
   }
 
-  /** The runtime's state; {@code info} is filled when asked for verbosely. */
-  public record RuntimeStatus(List<RuntimeCondition> conditions, Map<String, String> info) {
+  /**
+   * The runtime's state; {@code info} is filled when asked for verbosely.
+   *
+   * @param recursiveReadOnly whether mounts can be read-only with all that is mounted below them
+   */
+  public record RuntimeStatus(
+      List<RuntimeCondition> conditions, Map<String, String> info, boolean recursiveReadOnly) {
     public RuntimeStatus {
       conditions = List.copyOf(conditions);
       info = Map.copyOf(info);
     }
 
     static RuntimeStatus decode(ProtoMessage in) {
-      return new RuntimeStatus(in.message(1).messages(1, RuntimeCondition::decode), in.map(2));
+      // Of the handlers' features the default handler's count, whose name is empty.
+      List<Boolean> readOnly =
+          in.messages(
+              3, handler -> handler.string(1).isEmpty() && handler.message(2).bool(1));
+      return new RuntimeStatus(
+          in.message(1).messages(1, RuntimeCondition::decode), in.map(2), readOnly.contains(true));
     }
 
     /** The condition of a type; one that is false where the runtime does not report it. */

@@ -5,6 +5,7 @@ import dev.kedge.model.Quantity;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The node's own last look at a pod, for those that a scheduler did not place, or placed on old
@@ -16,6 +17,53 @@ final class Admission {
   /** The answer; reason and message are those of upstream's kubelet. */
   record Verdict(boolean admitted, String reason, String message) {
     static final Verdict YES = new Verdict(true, "", "");
+  }
+
+  /**
+   * Whether a running pod can be given what its spec asks for now.
+   *
+   * @return why not, as the condition PodResizePending says it; empty if it can
+   */
+  static Optional<PodStatus.Waiting> resize(NodeServices node, KubeObject pod) {
+    for (String resource : List.of("cpu", "memory")) {
+      Quantity wanted = Pods.request(pod, resource);
+      Quantity capacity = node.machine().allocatable(resource);
+      if (wanted.compareTo(capacity) > 0) {
+        return Optional.of(
+            new PodStatus.Waiting(
+                "Infeasible",
+                "Node didn't have enough capacity: "
+                    + resource
+                    + ", requested: "
+                    + count(resource, wanted)
+                    + ", capacity: "
+                    + count(resource, capacity)));
+      }
+      Quantity used = Quantity.ZERO;
+      for (KubeObject other : node.podsOnNode().get()) {
+        if (!other.uid().equals(pod.uid()) && !Pods.isTerminal(other)) {
+          used = used.plus(Pods.request(other, resource));
+        }
+      }
+      if (used.plus(wanted).compareTo(capacity) > 0) {
+        return Optional.of(
+            new PodStatus.Waiting(
+                "Deferred",
+                "Node didn't have enough resource: "
+                    + resource
+                    + ", requested: "
+                    + count(resource, wanted)
+                    + ", used: "
+                    + count(resource, used)
+                    + ", capacity: "
+                    + count(resource, capacity)));
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static long count(String resource, Quantity amount) {
+    return resource.equals("cpu") ? amount.milli() : amount.units();
   }
 
   static Verdict check(NodeServices node, KubeObject pod) {

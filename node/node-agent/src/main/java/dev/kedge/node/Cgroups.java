@@ -58,7 +58,19 @@ final class Cgroups {
   }
 
   /** Limits of a pod as a whole; 0 means none. */
-  record PodLimits(long cpuShares, long cpuQuotaMicros, long memoryBytes) {}
+  record PodLimits(long cpuShares, long cpuQuotaMicros, long memoryBytes) {
+    /** The more generous of each. */
+    static PodLimits wider(PodLimits one, PodLimits other) {
+      return new PodLimits(
+          Math.max(one.cpuShares(), other.cpuShares()),
+          wider(one.cpuQuotaMicros(), other.cpuQuotaMicros()),
+          wider(one.memoryBytes(), other.memoryBytes()));
+    }
+
+    private static long wider(long one, long other) {
+      return one == 0 || other == 0 ? 0 : Math.max(one, other);
+    }
+  }
 
   /** The cgroup path of a QoS class: Guaranteed, Burstable, BestEffort. */
   private String classPath(String qosClass) {
@@ -104,6 +116,28 @@ final class Cgroups {
             path,
             unified ? "memory.max" : "memory.limit_in_bytes",
             "" + limits.memoryBytes());
+      }
+    }
+  }
+
+  /** Sets the limits of a pod's cgroup anew, none included. */
+  void resizePod(String qosClass, String uid, PodLimits limits) throws IOException {
+    createPod(qosClass, uid, limits);
+    String path = podPath(qosClass, uid);
+    for (Path hierarchy : hierarchies) {
+      if (limits.cpuQuotaMicros() == 0) {
+        set(
+            hierarchy,
+            path,
+            unified ? "cpu.max" : "cpu.cfs_quota_us",
+            unified ? "max 100000" : "-1");
+      }
+      if (limits.memoryBytes() == 0) {
+        set(
+            hierarchy,
+            path,
+            unified ? "memory.max" : "memory.limit_in_bytes",
+            unified ? "max" : "-1");
       }
     }
   }

@@ -234,7 +234,8 @@ final class ContainerSpecs {
     return Math.clamp(cpu.milli() * 1024 / 1000, 2, 262144);
   }
 
-  private Cri.LinuxResources resources(KubeObject pod, JsonObject container) {
+  /** What a container is given of the machine. */
+  Cri.LinuxResources resources(KubeObject pod, JsonObject container) {
     Quantity cpuLimit = Pods.quantity(container, "limits", "cpu");
     Quantity memoryLimit = Pods.quantity(container, "limits", "memory");
     Map<String, String> unified =
@@ -247,9 +248,25 @@ final class ContainerSpecs {
         oomScore(pod, container),
         "",
         "",
-        Map.of(),
+        hugepages(container),
         unified,
         node.cgroups().unified() ? memoryLimit.units() : 0);
+  }
+
+  /** Limits by page size, as cgroups name it: 2MB for {@code hugepages-2Mi}. */
+  private static Map<String, Long> hugepages(JsonObject container) {
+    Map<String, Long> limits = new LinkedHashMap<>();
+    container
+        .object("resources", "limits")
+        .forEach(
+            (name, amount) -> {
+              if (name.startsWith("hugepages-")) {
+                limits.put(
+                    name.substring("hugepages-".length()).replace("i", "B"),
+                    Quantity.of(amount).units());
+              }
+            });
+    return limits;
   }
 
   private long oomScore(KubeObject pod, JsonObject container) {

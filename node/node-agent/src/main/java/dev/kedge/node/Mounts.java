@@ -62,6 +62,19 @@ final class Mounts {
     Processes.run("mount", "-t", "tmpfs", "-o", options, "tmpfs", point.toString());
   }
 
+  /** A file system of huge pages of a size such as {@code 2Mi}. */
+  static void hugepages(Path point, String size) throws IOException {
+    Files.createDirectories(point);
+    Processes.run(
+        "mount",
+        "-t",
+        "hugetlbfs",
+        "-o",
+        "pagesize=" + size.replace("i", ""),
+        "nodev",
+        point.toString());
+  }
+
   /**
    * Makes a directory a mount of its own that passes mounts on in both directions: where the root
    * is private, mount propagation into containers would fail otherwise.

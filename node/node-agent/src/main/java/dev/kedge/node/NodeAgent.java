@@ -50,6 +50,7 @@ public final class NodeAgent implements AutoCloseable {
   private static final long LEASE_SECONDS = 40;
   private static final Duration STATUS_INTERVAL = Duration.ofMinutes(5);
   private static final Duration HOUSEKEEPING = Duration.ofSeconds(60);
+  private static final Duration EVICTION_INTERVAL = Duration.ofSeconds(10);
 
   private final NodeServices node;
   private final NodeSettings settings;
@@ -118,6 +119,7 @@ public final class NodeAgent implements AutoCloseable {
     containerd.onRestart(this::wakeAll);
     importer.ifPresent(images -> images.onImport(this::wakeAll));
     spawn("node-pods", this::runPods);
+    spawn("node-evictions", this::evict);
   }
 
   /** Waits until the node has reported itself Ready. */
@@ -401,6 +403,25 @@ public final class NodeAgent implements AutoCloseable {
         updateWeights();
       } catch (GrpcException | IOException e) {
         LOG.log(Level.WARNING, "housekeeping: {0}", e.getMessage());
+      }
+    }
+  }
+
+  /** Nobody tells when a disk fills or memory runs out, so both are looked at. */
+  private void evict() throws InterruptedException {
+    pods.awaitSynced();
+    Evictions evictions = new Evictions(node);
+    while (true) {
+      Thread.sleep(EVICTION_INTERVAL);
+      try {
+        for (Evictions.Eviction eviction : evictions.due(pods.all())) {
+          PodWorker worker = workers.get(eviction.pod().uid());
+          if (worker != null) {
+            worker.evict(eviction.message());
+          }
+        }
+      } catch (GrpcException | IOException | UncheckedIOException e) {
+        LOG.log(Level.WARNING, "usage of the node''s resources is not known: {0}", e.getMessage());
       }
     }
   }

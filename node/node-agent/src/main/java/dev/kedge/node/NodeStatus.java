@@ -15,7 +15,9 @@ import java.util.Optional;
 
 /** The Node object as this machine sees itself. */
 final class NodeStatus {
-  private static final long MEMORY_PRESSURE = 100L << 20;
+  /** Less memory than this is pressure, in bytes. */
+  static final long MEMORY_PRESSURE = 100L << 20;
+
   private static final double DISK_PRESSURE = 0.10;
 
   private final NodeServices node;
@@ -80,6 +82,23 @@ final class NodeStatus {
     }
   }
 
+  static boolean memoryPressure() throws IOException {
+    return Machine.memory("MemAvailable") < MEMORY_PRESSURE;
+  }
+
+  static boolean diskPressure(FileStore store) throws IOException {
+    return store.getUsableSpace() < diskThreshold(store);
+  }
+
+  /** Less disk than this is pressure, in bytes: a tenth, but of a large disk no more than 1 GiB. */
+  static long diskThreshold(FileStore store) {
+    try {
+      return Math.min((long) (store.getTotalSpace() * DISK_PRESSURE), 1L << 30);
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
   /**
    * The status to report.
    *
@@ -95,7 +114,7 @@ final class NodeStatus {
     addresses.add(address("Hostname", settings.nodeName()));
     JsonObject resources = node.machine().resources();
     List<JsonObject> conditions = new ArrayList<>();
-    boolean memory = Machine.memory("MemAvailable") < MEMORY_PRESSURE;
+    boolean memory = memoryPressure();
     conditions.add(
         condition(
             previous,
@@ -107,9 +126,7 @@ final class NodeStatus {
                 : "kubelet has sufficient memory available",
             now));
     FileStore store = Files.getFileStore(settings.dataDirectory());
-    boolean disk =
-        store.getUsableSpace() < store.getTotalSpace() * DISK_PRESSURE
-            && store.getUsableSpace() < 1L << 30;
+    boolean disk = diskPressure(store);
     conditions.add(
         condition(
             previous,

@@ -24,6 +24,9 @@ final class PodStatus {
   /** Why a container is not running. */
   record Waiting(String reason, String message) {}
 
+  /** The reason of a resize that was begun and refused by the runtime. */
+  static final String RESIZE_FAILED = "Error";
+
   static final Waiting CREATING = new Waiting("ContainerCreating", "");
   private static final Waiting INITIALIZING = new Waiting("PodInitializing", "");
   private static final int MESSAGE_LIMIT = 4096;
@@ -45,6 +48,7 @@ final class PodStatus {
    * @param probers by container id
    * @param hooks by container id; a container whose postStart hook runs is not ready
    * @param failReason set when the node has refused or ended the pod
+   * @param resize why changed resources are not given yet
    */
   record Inputs(
       List<String> podIps,
@@ -54,7 +58,8 @@ final class PodStatus {
       Map<String, Prober> probers,
       Map<String, CompletableFuture<Boolean>> hooks,
       String failReason,
-      String failMessage) {}
+      String failMessage,
+      Optional<Waiting> resize) {}
 
   /** The reported status of a container by name, empty if there is none. */
   static JsonObject containerStatus(KubeObject pod, String name) {
@@ -267,6 +272,17 @@ final class PodStatus {
         .put("imageID", current.imageRef())
         .put("containerID", "containerd://" + current.id())
         .put("started", started);
+    if (current.state() == ContainerState.RUNNING) {
+      // What it has been given: until a resize is granted, that is what was reported before.
+      boolean pending =
+          in.resize().isPresent() && before.text("containerID").endsWith("//" + current.id());
+      JsonObject resources =
+          pending ? before.object("resources") : container.object("resources");
+      JsonObject allocated =
+          pending ? before.object("allocatedResources") : resources.object("requests");
+      out.putNonEmpty("allocatedResources", allocated)
+          .put("resources", resources.without("claims"));
+    }
     return out.build();
   }
 
@@ -482,6 +498,20 @@ final class PodStatus {
             gated ? "ReadinessGatesNotReady" : reason,
             gated ? String.join(", ", gates) : message));
     own.add(condition("ContainersReady", containersReady, reason, message));
+    if (in.failReason().equals("Evicted")) {
+      own.add(condition("DisruptionTarget", true, "TerminationByKubelet", in.failMessage()));
+    }
+    in.resize()
+        .ifPresent(
+            why ->
+                own.add(
+                    condition(
+                        why.reason().equals(RESIZE_FAILED)
+                            ? "PodResizeInProgress"
+                            : "PodResizePending",
+                        true,
+                        why.reason(),
+                        why.message())));
     List<JsonObject> all = new ArrayList<>();
     for (JsonObject condition : own) {
       Optional<JsonObject> before = find(previous, condition.text("type"));
@@ -504,7 +534,8 @@ final class PodStatus {
     // What others say of the pod (the scheduler, readiness gates) is not ours to change.
     for (JsonObject condition : pod.status().objects("conditions")) {
       String type = condition.text("type");
-      if (own.stream().noneMatch(c -> c.text("type").equals(type))) {
+      if (!type.startsWith("PodResize")
+          && own.stream().noneMatch(c -> c.text("type").equals(type))) {
         all.add(condition);
       }
     }

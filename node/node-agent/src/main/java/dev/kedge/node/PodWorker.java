@@ -9,6 +9,7 @@ import dev.kedge.cri.Cri.ContainerStatus;
 import dev.kedge.cri.CriClient;
 import dev.kedge.grpc.GrpcException;
 import dev.kedge.model.ApiException;
+import dev.kedge.model.Json;
 import dev.kedge.model.JsonBoolean;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
@@ -31,8 +32,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -72,11 +76,17 @@ final class PodWorker {
   private boolean woken = true;
   private boolean closed;
   private final Set<String> ended = new HashSet<>();
+  private final Map<String, CompletableFuture<Void>> awaited = new HashMap<>();
+  private String eviction = "";
 
   private @Nullable JsonObject written;
   private @Nullable Kill kill;
   private @Nullable String failReason;
   private String failMessage = "";
+  // What the running containers have been given, by id.
+  private final Map<String, Cri.LinuxResources> given = new HashMap<>();
+  private Optional<PodStatus.Waiting> resize = Optional.empty();
+  private Cgroups.@Nullable PodLimits podLimits;
   private boolean admitted;
   private boolean setUp;
   private boolean cleaned;
@@ -146,8 +156,20 @@ final class PodWorker {
 
   /** containerd says that a container has ended; CRI may say so only a moment later. */
   synchronized void containerExited(String id) {
+    CompletableFuture<Void> awaits = awaited.remove(id);
+    if (awaits != null) {
+      awaits.complete(null);
+    }
     ended.add(id);
     wake();
+  }
+
+  /** The node ends the pod; its status will say why. */
+  synchronized void evict(String message) {
+    if (eviction.isEmpty()) {
+      eviction = message;
+      wake();
+    }
   }
 
   /** Ends the thread; containers go on. */
@@ -219,9 +241,11 @@ final class PodWorker {
   private Duration round() throws IOException, InterruptedException {
     KubeObject pod;
     boolean absent;
+    String evicted;
     synchronized (this) {
       pod = latest;
       absent = gone;
+      evicted = eviction;
     }
     Actual actual = observe();
     Duration soon = awaitEnded(actual);
@@ -231,6 +255,11 @@ final class PodWorker {
     }
     if (absent || pod.deleting()) {
       return terminate(pod, actual, absent);
+    }
+    if (!evicted.isEmpty() && failReason == null && !Pods.isTerminal(pod)) {
+      failReason = "Evicted";
+      failMessage = evicted;
+      node.event(pod, "Warning", "Evicted", evicted);
     }
     if (Pods.isTerminal(pod) || failReason != null) {
       return settle(pod, actual);
@@ -327,6 +356,7 @@ final class PodWorker {
               return false;
             });
     stopping.retainAll(running);
+    given.keySet().retainAll(running);
     hooks.keySet().retainAll(running);
     if (pod.deleting()) {
       return;
@@ -437,6 +467,7 @@ final class PodWorker {
     if (sandbox == null) {
       return retry("sandbox");
     }
+    considerResize(pod, actual);
     Initialised initialised = initialise(pod, actual, sandbox, ips, waiting);
     next = min(next, initialised.next());
     if (initialised.complete()) {
@@ -454,6 +485,7 @@ final class PodWorker {
         }
       }
     }
+    narrowLimits(pod);
     write(pod, observe(), waiting);
     collect(pod);
     return next;
@@ -685,6 +717,8 @@ final class PodWorker {
     } else if (current.annotations().containsKey(Pods.HASH)
         && !Pods.hash(container).equals(current.annotations().get(Pods.HASH))) {
       why = "Container " + name + " definition changed, will be restarted";
+    } else if (resize.isEmpty() && !resized(pod, container, current)) {
+      why = "Container " + name + " resize requires restart";
     }
     if (!why.isEmpty()) {
       stopping.add(current.id());
@@ -699,6 +733,81 @@ final class PodWorker {
               });
     }
     return new Step(NEVER, false);
+  }
+
+  /**
+   * Gives a running container what its spec asks for now; says no if its policy wants a restart for
+   * that.
+   */
+  private boolean resized(KubeObject pod, JsonObject container, ContainerStatus current) {
+    Cri.LinuxResources wanted = specs.resources(pod, container);
+    Cri.LinuxResources has = given.get(current.id());
+    if (wanted.equals(has)) {
+      return true;
+    }
+    if (has != null) {
+      boolean cpu = has.cpuQuota() != wanted.cpuQuota() || has.cpuShares() != wanted.cpuShares();
+      boolean memory = has.memoryLimit() != wanted.memoryLimit();
+      for (JsonObject policy : container.objects("resizePolicy")) {
+        boolean concerned = policy.text("resourceName").equals("cpu") ? cpu : memory;
+        if (concerned && policy.text("restartPolicy").equals("RestartContainer")) {
+          return false;
+        }
+      }
+    }
+    // After a restart of this process nobody knows what it was given: given again, it has it.
+    try {
+      node.cri().updateContainerResources(current.id(), wanted);
+      given.put(current.id(), wanted);
+    } catch (GrpcException e) {
+      if (CriClient.isUnavailable(e)) {
+        throw e;
+      }
+      resize = Optional.of(new PodStatus.Waiting(PodStatus.RESIZE_FAILED, e.detail()));
+      LOG.log(Level.WARNING, "pod {0}: not resized: {1}", Pods.format(pod), e.detail());
+    }
+    return true;
+  }
+
+  /** Looks whether a changed request fits the node; until it does the pod keeps what it has. */
+  private void considerResize(KubeObject pod, Actual actual) throws IOException {
+    Cgroups.PodLimits limits = ContainerSpecs.podLimits(pod);
+    if (podLimits == null) {
+      podLimits = limits; // set when its cgroup was made
+    }
+    Cgroups.PodLimits before = podLimits;
+    boolean changed =
+        !limits.equals(before)
+            || actual
+                .all()
+                .filter(c -> c.state() == ContainerState.RUNNING && given.containsKey(c.id()))
+                .anyMatch(
+                    c ->
+                        Pods.container(pod, c.metadata().name())
+                            .filter(
+                                spec -> !specs.resources(pod, spec).equals(given.get(c.id())))
+                            .isPresent());
+    if (!changed) {
+      resize = Optional.empty();
+      return;
+    }
+    resize = Admission.resize(node, pod);
+    if (resize.isEmpty()) {
+      // The pod's own limits make room before its containers' grow, and follow when they shrank.
+      node.cgroups()
+          .resizePod(
+              Pods.qosClass(pod),
+              uid,
+              Cgroups.PodLimits.wider(before, limits));
+    }
+  }
+
+  private void narrowLimits(KubeObject pod) throws IOException {
+    Cgroups.PodLimits limits = ContainerSpecs.podLimits(pod);
+    if (resize.isEmpty() && !limits.equals(podLimits)) {
+      node.cgroups().resizePod(Pods.qosClass(pod), uid, limits);
+      podLimits = limits;
+    }
   }
 
   private Step start(
@@ -746,6 +855,7 @@ final class PodWorker {
       node.event(pod, name, "Warning", "Failed", "Error: " + e.detail());
       return new Step(retry("create " + name), false);
     }
+    given.put(id, config.resources());
     node.event(pod, name, "Normal", "Created", "Container created");
     try {
       node.cri().startContainer(id);
@@ -1023,7 +1133,13 @@ final class PodWorker {
   /** A pod that has ended, or is refused: nothing runs, the status says so, the rest stays. */
   private Duration settle(KubeObject pod, Actual actual) throws IOException {
     if (actual.anyRunning()) {
-      beginKill(pod, actual, pod.spec().integerOr(30, "terminationGracePeriodSeconds"));
+      // What is evicted has used up its time already.
+      beginKill(
+          pod,
+          actual,
+          "Evicted".equals(failReason)
+              ? 1
+              : pod.spec().integerOr(30, "terminationGracePeriodSeconds"));
       write(pod, actual, Map.of());
       return RELIST;
     }
@@ -1137,10 +1253,47 @@ final class PodWorker {
     // Even after a long hook a container has a moment to react to its signal.
     long left = graceSeconds == 0 ? 0 : Math.max(2, graceSeconds - used);
     try {
+      String signal = container.text("lifecycle", "stopSignal");
+      if (!signal.isEmpty() && left > 0 && signalled(id, signal, left)) {
+        left = 0;
+      }
       node.cri().stopContainer(id, left);
     } catch (GrpcException e) {
       if (!e.isNotFound()) {
         LOG.log(Level.WARNING, "container " + id + " could not be stopped", e);
+      }
+    }
+  }
+
+  /**
+   * Sends a container's first process the signal that its spec names, which not every runtime can
+   * be told of, and waits for its end; says whether that was done.
+   */
+  private boolean signalled(String id, String signal, long seconds) {
+    CompletableFuture<Void> end;
+    synchronized (this) {
+      end = awaited.computeIfAbsent(id, _ -> new CompletableFuture<>());
+    }
+    try {
+      String info = node.cri().containerStatus(id, true).info().getOrDefault("info", "{}");
+      long process = Json.parseObject(info).integer("pid");
+      if (process <= 1) {
+        return false;
+      }
+      Processes.run("kill", "-s", signal.replaceFirst("^SIG", ""), Long.toString(process));
+      end.get(seconds, TimeUnit.SECONDS);
+      return true;
+    } catch (TimeoutException _) {
+      return true; // it had its time
+    } catch (IOException | ExecutionException | RuntimeException e) {
+      LOG.log(Level.WARNING, "container " + id + " was not sent " + signal, e);
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    } finally {
+      synchronized (this) {
+        awaited.remove(id);
       }
     }
   }
@@ -1212,7 +1365,8 @@ final class PodWorker {
             probers,
             hooks,
             failReason == null ? "" : failReason,
-            failMessage);
+            failMessage,
+            resize);
     // What was written last may not have come back to us yet, but it is the newer truth.
     JsonObject previous = written != null ? written : pod.status();
     JsonObject wanted = status.compute(pod, previous, inputs);

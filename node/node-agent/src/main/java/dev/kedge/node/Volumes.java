@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -446,6 +447,11 @@ final class Volumes {
         Mounts.tmpfs(path, "mode=0777" + (size > 0 ? ",size=" + size : ""));
         fresh = true;
       }
+    } else if (medium.startsWith("HugePages")) {
+      if (!Mounts.isMounted(path)) {
+        Mounts.hugepages(path, pageSize(pod, name, medium));
+        fresh = true;
+      }
     } else if (!medium.isEmpty()) {
       throw new MountException(
           name, "emptyDir medium " + medium + " is not supported by this node");
@@ -455,6 +461,39 @@ final class Volumes {
       applyGroup(path, pod);
     }
     return path;
+  }
+
+  /** The size in a medium such as {@code HugePages-2Mi}, or else the one that the pod asks for. */
+  private static String pageSize(KubeObject pod, String name, String medium)
+      throws MountException {
+    if (medium.startsWith("HugePages-")) {
+      return medium.substring("HugePages-".length());
+    }
+    Set<String> sizes = new HashSet<>();
+    for (JsonObject container : Pods.all(pod)) {
+      for (String resource : container.object("resources", "requests").names()) {
+        if (resource.startsWith("hugepages-")) {
+          sizes.add(resource.substring("hugepages-".length()));
+        }
+      }
+    }
+    if (sizes.size() != 1) {
+      throw new MountException(
+          name,
+          sizes.isEmpty()
+              ? "medium HugePages needs a container that requests huge pages"
+              : "medium HugePages must name the page size where several are requested");
+    }
+    return sizes.iterator().next();
+  }
+
+  /** Where the contents of an emptyDir lie that is not in memory. */
+  static Path emptyDirectory(NodeSettings settings, String uid, String name) {
+    return settings
+        .podsDirectory()
+        .resolve(uid)
+        .resolve("volumes/kubernetes.io~empty-dir")
+        .resolve(name);
   }
 
   private static void applyGroup(Path path, KubeObject pod) throws IOException {
@@ -616,9 +655,24 @@ final class Volumes {
                 case "Bidirectional" -> Cri.MountPropagation.BIDIRECTIONAL;
                 default -> Cri.MountPropagation.PRIVATE;
               },
-              false));
+              recursiveReadOnly(mount)));
     }
     return mounts;
+  }
+
+  private boolean recursiveReadOnly(JsonObject mount) throws Environment.ConfigException {
+    String wanted = mount.text("recursiveReadOnly");
+    if (!wanted.equals("Enabled") && !wanted.equals("IfPossible")) {
+      return false;
+    }
+    boolean possible = node.cri().status(false).recursiveReadOnly();
+    if (!possible && wanted.equals("Enabled")) {
+      throw new Environment.ConfigException(
+          "volume \""
+              + mount.text("name")
+              + "\" requested recursive read-only mode, but it is not supported by the runtime");
+    }
+    return possible;
   }
 
   private static boolean readOnlySource(KubeObject pod, String name) {
