@@ -97,8 +97,7 @@ public final class Cri {
     static RuntimeStatus decode(ProtoMessage in) {
       // Of the handlers' features the default handler's count, whose name is empty.
       List<Boolean> readOnly =
-          in.messages(
-              3, handler -> handler.string(1).isEmpty() && handler.message(2).bool(1));
+          in.messages(3, handler -> handler.string(1).isEmpty() && handler.message(2).bool(1));
       return new RuntimeStatus(
           in.message(1).messages(1, RuntimeCondition::decode), in.map(2), readOnly.contains(true));
     }

@@ -188,8 +188,7 @@ final class Evictions {
     Comparator<KubeObject> order =
         Comparator.comparing((KubeObject pod) -> excess(pod, used, memory, resource) <= 0)
             .thenComparingLong(pod -> pod.spec().integer("priority"))
-            .thenComparing(
-                pod -> excess(pod, used, memory, resource), Comparator.reverseOrder());
+            .thenComparing(pod -> excess(pod, used, memory, resource), Comparator.reverseOrder());
     return running.stream()
         .filter(pod -> pod.spec().integer("priority") < CRITICAL)
         .filter(pod -> used.containsKey(pod.uid()))

@@ -276,8 +276,7 @@ final class PodStatus {
       // What it has been given: until a resize is granted, that is what was reported before.
       boolean pending =
           in.resize().isPresent() && before.text("containerID").endsWith("//" + current.id());
-      JsonObject resources =
-          pending ? before.object("resources") : container.object("resources");
+      JsonObject resources = pending ? before.object("resources") : container.object("resources");
       JsonObject allocated =
           pending ? before.object("allocatedResources") : resources.object("requests");
       out.putNonEmpty("allocatedResources", allocated)

@@ -784,8 +784,7 @@ final class PodWorker {
                 .anyMatch(
                     c ->
                         Pods.container(pod, c.metadata().name())
-                            .filter(
-                                spec -> !specs.resources(pod, spec).equals(given.get(c.id())))
+                            .filter(spec -> !specs.resources(pod, spec).equals(given.get(c.id())))
                             .isPresent());
     if (!changed) {
       resize = Optional.empty();
@@ -794,11 +793,7 @@ final class PodWorker {
     resize = Admission.resize(node, pod);
     if (resize.isEmpty()) {
       // The pod's own limits make room before its containers' grow, and follow when they shrank.
-      node.cgroups()
-          .resizePod(
-              Pods.qosClass(pod),
-              uid,
-              Cgroups.PodLimits.wider(before, limits));
+      node.cgroups().resizePod(Pods.qosClass(pod), uid, Cgroups.PodLimits.wider(before, limits));
     }
   }
 

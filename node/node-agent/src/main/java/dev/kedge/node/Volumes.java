@@ -464,8 +464,7 @@ final class Volumes {
   }
 
   /** The size in a medium such as {@code HugePages-2Mi}, or else the one that the pod asks for. */
-  private static String pageSize(KubeObject pod, String name, String medium)
-      throws MountException {
+  private static String pageSize(KubeObject pod, String name, String medium) throws MountException {
     if (medium.startsWith("HugePages-")) {
       return medium.substring("HugePages-".length());
     }
