@@ -370,7 +370,8 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
     for (Node dependent : graph.dependents(node.uid())) {
       for (Owner owner : dependent.owners()) {
         if (owner.uid().equals(node.uid())) {
-          blocked |= owner.blocks();
+          // Those that wait for each other in a circle would wait for ever.
+          blocked |= owner.blocks() && !waitsFor(dependent, node.uid(), new HashSet<>());
         }
       }
       if (!dependent.deleting()) {
@@ -380,6 +381,22 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
     if (!blocked) {
       removeFinalizer(node, FOREGROUND);
     }
+  }
+
+  /** Whether an object's end waits, through whatever it owns, for the end of another. */
+  private boolean waitsFor(Node node, String uid, Set<String> seen) {
+    if (!node.deleting() || !node.finalizers().contains(FOREGROUND) || !seen.add(node.uid())) {
+      return false;
+    }
+    for (Node dependent : graph.dependents(node.uid())) {
+      boolean blocks =
+          dependent.owners().stream()
+              .anyMatch(owner -> owner.uid().equals(node.uid()) && owner.blocks());
+      if (blocks && (dependent.uid().equals(uid) || waitsFor(dependent, uid, seen))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private void removeFinalizer(Node node, String finalizer) {

@@ -60,6 +60,28 @@ class OwnershipTest {
   }
 
   @Test
+  void aCircleOfOwnersDoesNotBlockItself() {
+    KubeObject first = map("first", Optional.empty());
+    KubeObject second = map("second", Optional.of(first));
+    KubeObject third = map("third", Optional.of(second));
+    cluster.client.patch(
+        Resources.CONFIG_MAPS,
+        "default",
+        "first",
+        dev.kedge.client.KubeClient.Patch.merge(
+            dev.kedge.model.Json.parseObject(
+                """
+                {"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap",
+                  "name":"third","uid":"%s","blockOwnerDeletion":true}]}}
+                """
+                    .formatted(third.uid()))));
+    delete("first", "Foreground");
+    for (String name : java.util.List.of("first", "second", "third")) {
+      cluster.awaitGone(Resources.CONFIG_MAPS, "default", name);
+    }
+  }
+
+  @Test
   void orphansStay() {
     KubeObject owner = map("owner", Optional.empty());
     map("child", Optional.of(owner));

@@ -42,6 +42,29 @@ public final class OpenApi {
           "application/strategic-merge-patch+json",
           "application/apply-patch+yaml");
 
+  private static final String CONVENTIONS =
+      "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
+
+  /** Its fields apiVersion, kind and metadata are described as those of every custom resource. */
+  private static final GroupVersionKind POD = new GroupVersionKind("", "v1", "Pod");
+
+  private static final Descriptions.Texts EMBEDDED =
+      new Descriptions.Texts(
+          "",
+          Map.of(
+              "apiVersion",
+              "apiVersion defines the versioned schema of this representation of an object. More"
+                  + " info: "
+                  + CONVENTIONS
+                  + "#resources",
+              "kind",
+              "kind is a string value representing the type of this object. In CamelCase. More"
+                  + " info: "
+                  + CONVENTIONS
+                  + "#types-kinds",
+              "metadata",
+              "Standard object's metadata. More info: " + CONVENTIONS + "#metadata"));
+
   private final boolean v3;
   private final Descriptions descriptions = new Descriptions();
   private final Map<String, JsonObject> definitions = new TreeMap<>();
@@ -192,7 +215,15 @@ public final class OpenApi {
   private void custom(Resource resource) {
     GroupVersionKind kind = resource.type().groupVersionKind();
     String name = name(kind);
-    definitions.put(name, extended(name, body(resource.schema())));
+    Map<String, String> texts =
+        new LinkedHashMap<>(descriptions.of(BuiltinSchemas.ofKind(POD)).fields());
+    texts.keySet().retainAll(Set.of("apiVersion", "kind", "metadata"));
+    Descriptions.Texts own = new Descriptions.Texts("", texts);
+    // With properties, kubectl would refuse all others; without, it takes what the server takes.
+    boolean free = !v3 && resource.schema().rules().preserveUnknown();
+    definitions.put(
+        name,
+        extended(name, free ? JsonObject.of("type", "object") : body(resource.schema(), own)));
     String list = name(listKind(resource.type()));
     definitions.put(
         list,
@@ -208,13 +239,34 @@ public final class OpenApi {
                 "properties",
                 JsonObject.of(
                     "apiVersion",
-                    JsonObject.of("type", "string"),
+                    text(texts.getOrDefault("apiVersion", "")),
                     "kind",
-                    JsonObject.of("type", "string"),
+                    text(texts.getOrDefault("kind", "")),
                     "metadata",
-                    reference(BuiltinSchemas.definition(META + "ListMeta")),
+                    described(
+                        BuiltinSchemas.definition(META + "ListMeta"),
+                        "Standard list metadata. More info: " + CONVENTIONS + "#types-kinds"),
                     "items",
-                    JsonObject.of("type", "array", "items", JsonObject.of("$ref", path(name)))))));
+                    JsonObject.of(
+                        "description",
+                        "List of " + resource.type().plural() + ". More info: " + CONVENTIONS,
+                        "type",
+                        "array",
+                        "items",
+                        JsonObject.of("$ref", path(name)))))));
+  }
+
+  private static JsonObject text(String description) {
+    return JsonObject.builder()
+        .putNonEmpty("description", description)
+        .put("type", "string")
+        .build();
+  }
+
+  private JsonObject described(Schema definition, String description) {
+    JsonObject reference = reference(definition);
+    return (v3 ? JsonObject.of("allOf", JsonArray.of(reference)) : reference)
+        .with("description", description);
   }
 
   private JsonObject extended(String name, JsonObject body) {
@@ -253,19 +305,40 @@ public final class OpenApi {
   }
 
   private JsonObject body(Schema schema) {
-    Descriptions.Texts texts = descriptions.of(schema);
+    return schema.rules().embeddedResource()
+        ? body(schema, EMBEDDED)
+        : body(schema, descriptions.of(schema));
+  }
+
+  private JsonObject body(Schema schema, Descriptions.Texts texts) {
     JsonObject.Builder out = JsonObject.builder();
     out.putNonEmpty("description", texts.text().isEmpty() ? schema.description() : texts.text());
+    if (!v3 && (schema.rules().nullable() || schema.rules().preserveUnknown())) {
+      // v2 has neither null nor open objects; as upstream, it says nothing of such values rather
+      // than something that kubectl would hold against them.
+      if (schema.type() == Type.MAP) {
+        out.put("additionalProperties", render(schema.item()));
+      }
+      rules(out, schema.rules(), schema.type());
+      return out.build();
+    }
     switch (schema.type()) {
       case OBJECT -> {
         out.put("type", "object");
         List<String> required = new ArrayList<>();
         JsonObject.Builder properties = JsonObject.builder();
         for (Field field : schema.fields().values()) {
-          if (field.required()) {
+          if (field.required() && (v3 || !field.schema().get().rules().nullable())) {
             required.add(field.name());
           }
           properties.put(field.name(), field(field, texts.fields().getOrDefault(field.name(), "")));
+        }
+        if (schema.rules().embeddedResource()) {
+          for (String name : List.of("kind", "apiVersion")) {
+            if (!required.contains(name)) {
+              required.add(name);
+            }
+          }
         }
         out.putNonEmpty("required", required);
         out.putNonEmpty("properties", properties.build());
@@ -312,7 +385,7 @@ public final class OpenApi {
     }
   }
 
-  private static void rules(JsonObject.Builder out, Rules rules, Type type) {
+  private void rules(JsonObject.Builder out, Rules rules, Type type) {
     boolean plain =
         switch (type) {
           case STRING, INTEGER, NUMBER, BOOLEAN -> true;
@@ -321,7 +394,7 @@ public final class OpenApi {
     if (plain) {
       out.putNonEmpty("format", rules.format());
     }
-    if (rules.nullable()) {
+    if (rules.nullable() && v3) {
       out.put("nullable", true);
     }
     boolean free = type == Type.ANY || type == Type.RAW_EXTENSION || type == Type.FIELDS_V1;
@@ -332,7 +405,11 @@ public final class OpenApi {
       out.put("x-kubernetes-embedded-resource", true);
     }
     out.putNonEmpty("enum", rules.enumValues());
-    out.putAll(rules.openApi());
+    JsonObject others = rules.openApi();
+    if (!v3) {
+      others = others.without("allOf").without("anyOf").without("oneOf").without("not");
+    }
+    out.putAll(others);
   }
 
   private JsonObject field(Field field, String builtinText) {

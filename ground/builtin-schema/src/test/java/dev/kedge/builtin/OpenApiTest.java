@@ -253,6 +253,61 @@ class OpenApiTest {
         .contains("fieldValidation");
   }
 
+  /** Upstream's rules: {@code apiextensions/pkg/controller/openapi} drops what v2 cannot say. */
+  @Test
+  void customResourceIsToldInV2AsFarAsItGoes() {
+    ResourceType type = new ResourceType("example.com", "v1", "widgets", "Widget", true);
+    var meta = BuiltinSchemas.definition("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
+    var closed =
+        SchemaFromCrd.of(
+            Json.parseObject(
+                """
+                {"type":"object","required":["may"],"properties":{
+                  "spec":{"type":"string","description":"Mine."},
+                  "may":{"type":"string","nullable":true,"enum":["a"]},
+                  "free":{"type":"object","x-kubernetes-preserve-unknown-fields":true,
+                    "properties":{"a":{"type":"string"}}},
+                  "either":{"type":"object","oneOf":[{"required":["a"]}],"properties":{"a":{"type":"string"}}},
+                  "inner":{"type":"object","x-kubernetes-embedded-resource":true,"properties":{}}}}
+                """),
+            meta);
+    JsonObject widget =
+        v2(type, closed)
+            .object("definitions", "com.example.v1.Widget")
+            .without("x-kubernetes-group-version-kind");
+    JsonObject properties = widget.object("properties");
+    assertThat(widget.has("required")).isFalse();
+    assertThat(properties.object("may")).isEqualTo(Json.parseObject("{\"enum\":[\"a\"]}"));
+    assertThat(properties.object("free"))
+        .isEqualTo(Json.parseObject("{\"x-kubernetes-preserve-unknown-fields\":true}"));
+    assertThat(properties.object("either").has("oneOf")).isFalse();
+    assertThat(properties.object("inner").strings("required"))
+        .containsExactly("kind", "apiVersion");
+    assertThat(properties.object("inner").text("properties", "kind", "description"))
+        .startsWith("kind is a string value representing the type");
+    assertThat(properties.text("spec", "description")).isEqualTo("Mine.");
+    assertThat(properties.text("apiVersion", "description"))
+        .startsWith("APIVersion defines the versioned schema");
+
+    var open =
+        SchemaFromCrd.of(
+            Json.parseObject(
+                """
+                {"type":"object","description":"Anything.","x-kubernetes-preserve-unknown-fields":true}
+                """),
+            meta);
+    assertThat(
+            v2(type, open)
+                .object("definitions", "com.example.v1.Widget")
+                .without("x-kubernetes-group-version-kind"))
+        .isEqualTo(JsonObject.of("type", "object"));
+  }
+
+  private static JsonObject v2(ResourceType type, dev.kedge.model.Schema schema) {
+    return OpenApi.v2(
+        List.of(new OpenApi.Resource(type, Set.of("get", "list"), List.of(), schema)));
+  }
+
   private static void assertReferences(JsonValue value, String prefix, JsonObject defined) {
     switch (value) {
       case JsonObject object -> {

@@ -74,12 +74,21 @@ public final class Generator {
   private static final String APIEXTENSIONS =
       "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.";
 
+  // What the sources do not tell of the two fields that every kind has; clients show it to users.
+  private static final String CONVENTIONS =
+      "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
   private static final String API_VERSION =
-      "The group and version of the schema of this object; servers convert objects between the"
-          + " versions they know and refuse versions they do not.";
+      "APIVersion defines the versioned schema of this representation of an object. Servers should"
+          + " convert recognized schemas to the latest internal value, and may reject unrecognized"
+          + " values. More info: "
+          + CONVENTIONS
+          + "#resources";
   private static final String KIND =
-      "The kind of resource this object represents, in CamelCase. Servers may infer it from the"
-          + " endpoint; it cannot be changed.";
+      "Kind is a string value representing the REST resource this object represents. Servers may"
+          + " infer this from the endpoint the client submits requests to. Cannot be updated. In"
+          + " CamelCase. More info: "
+          + CONVENTIONS
+          + "#types-kinds";
 
   private final Comments comments = new Comments();
   private final Models models = new Models();
