@@ -49,10 +49,13 @@ final class PostgresServer implements DatabaseServer {
     "INSERT INTO kedge_progress VALUES (1, " + ServerSession.SCHEMA + ", 1, 1, 1)",
   };
 
-  // Every question has an index meant for it, and tables that were small when a plan was made grow.
+  // Every question has an index meant for it, to be read in its order; what else the planner could
+  // do with tables that were small when it made the plan, or not analyzed since, reads too much.
   // What is acknowledged is on disk. A server that hangs in a transaction holds up all others.
   private static final String SESSION =
-      "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off;"
+      "SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off;"
+          + " SET enable_bitmapscan = off; SET enable_hashagg = off; SET enable_hashjoin = off;"
+          + " SET enable_mergejoin = off;"
           + " SET lock_timeout = '15s'; SET idle_in_transaction_session_timeout = '10s';"
           + " SELECT set_config('synchronous_commit', 'on', false)"
           + " WHERE current_setting('synchronous_commit') = 'off'";

@@ -44,16 +44,16 @@ record Queries(
   }
 
   // The index alone answers which row is a key's last and whether that is a deletion; only those of
-  // the page are then read.
+  // the page are then read, in the order that the index gave them.
   private static final String LIST =
       """
-      SELECT l.key, l.value, l.create_revision, l.revision
+      SELECT c.key, l.value, l.create_revision, l.revision
       FROM (
-        SELECT max(i.revision * 2 + i.deleted) AS last FROM {log} i {by key}
+        SELECT i.key, max(i.revision * 2 + i.deleted) AS last FROM {log} i {by key}
         WHERE i.key >= ? AND i.key < ? AND i.revision <= ?
         GROUP BY i.key HAVING max(i.revision * 2 + i.deleted) % 2 = 0 ORDER BY i.key LIMIT ?
       ) c {join} {log} l ON l.revision = c.last >> 1
-      ORDER BY l.key\
+      ORDER BY c.key\
       """;
 
   // In the order of revisions, whatever the planner thinks of the keys.
