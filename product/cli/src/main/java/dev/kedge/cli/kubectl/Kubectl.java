@@ -235,7 +235,7 @@ public final class Kubectl {
         return "Unable to connect to the server: tls: failed to verify certificate: "
             + at.getMessage();
       }
-      if (at instanceof java.net.http.HttpTimeoutException) {
+      if (at instanceof java.net.SocketTimeoutException) {
         return "Unable to connect to the server: net/http: request canceled (Client.Timeout"
             + " exceeded while awaiting headers)";
       }

@@ -1,5 +1,6 @@
 package dev.kedge.cli.kubectl;
 
+import dev.kedge.cli.kubectl.Http.Answer;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
@@ -13,10 +14,7 @@ import java.net.Socket;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.net.http.WebSocket;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
@@ -45,7 +43,12 @@ final class Transport implements AutoCloseable {
   static final String JSON = "application/json";
 
   private final String server;
-  private final HttpClient http;
+  private final @Nullable SSLContext tls;
+  private final Http http;
+  // The part of the server's URL that stands before every path.
+  private final String root;
+  // Guarded by this.
+  private @Nullable HttpClient webSockets;
   private final List<String> headers;
   private final Console console;
   private final int verbosity;
@@ -64,6 +67,8 @@ final class Transport implements AutoCloseable {
       int verbosity,
       Duration timeout) {
     this.server = target.server();
+    String path = URI.create(server).getRawPath();
+    this.root = path == null ? "" : path;
     this.console = console;
     this.verbosity = verbosity;
     this.timeout = timeout;
@@ -80,14 +85,8 @@ final class Transport implements AutoCloseable {
                       .encodeToString(target.basic().getBytes(StandardCharsets.UTF_8))));
     }
     this.headers = List.copyOf(all);
-    HttpClient.Builder builder =
-        HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(Duration.ofSeconds(30));
-    if (server.startsWith("https:")) {
-      builder.sslContext(tls(target));
-    }
-    this.http = builder.build();
+    this.tls = server.startsWith("https:") ? tls(target) : null;
+    this.http = new Http(URI.create(server), tls);
   }
 
   private static SSLContext tls(KubeConfig.Target target) {
@@ -201,32 +200,31 @@ final class Transport implements AutoCloseable {
   /** Sends a request and reads the whole answer. */
   byte[] bytes(
       String method, String path, String accept, String contentType, byte @Nullable [] body) {
-    HttpResponse<byte[]> response =
-        exchange(
-            method,
-            request(method, path, accept, contentType, body, timeout),
-            BodyHandlers.ofByteArray());
-    if (response.statusCode() >= 300) {
-      throw failure(response.statusCode(), response.body());
+    try (InputStream in = exchange(method, path, accept, contentType, body, timeout).body()) {
+      return in.readAllBytes();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
-    return response.body();
   }
 
   /** Opens an answer that goes on, such as a log or a watch. */
   InputStream stream(String path, String accept) {
-    HttpResponse<InputStream> response =
-        exchange(
-            "GET",
-            request("GET", path, accept, "", null, Duration.ZERO),
-            BodyHandlers.ofInputStream());
-    if (response.statusCode() >= 300) {
-      try (InputStream in = response.body()) {
-        throw failure(response.statusCode(), in.readAllBytes());
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
+    return exchange("GET", path, accept, "", null, Duration.ZERO).body();
+  }
+
+  /** The JDK's client, for what lasts. */
+  private synchronized HttpClient webSockets() {
+    if (webSockets == null) {
+      HttpClient.Builder builder =
+          HttpClient.newBuilder()
+              .version(HttpClient.Version.HTTP_1_1)
+              .connectTimeout(Duration.ofSeconds(30));
+      if (tls != null) {
+        builder.sslContext(tls);
       }
+      webSockets = builder.build();
     }
-    return response.body();
+    return webSockets;
   }
 
   /**
@@ -236,7 +234,8 @@ final class Transport implements AutoCloseable {
    */
   WebSocket webSocket(String path, List<String> protocols, WebSocket.Listener listener)
       throws InterruptedException {
-    WebSocket.Builder builder = http.newWebSocketBuilder();
+    HttpClient client = webSockets();
+    WebSocket.Builder builder = client.newWebSocketBuilder();
     for (int i = 0; i < headers.size(); i += 2) {
       builder.header(headers.get(i), headers.get(i + 1));
     }
@@ -267,58 +266,48 @@ final class Transport implements AutoCloseable {
     }
   }
 
-  private HttpRequest request(
+  /** Sends a request; an answer that is a failure is thrown. */
+  private Answer exchange(
       String method,
       String path,
       String accept,
       String contentType,
       byte @Nullable [] body,
       Duration limit) {
-    HttpRequest.Builder request =
-        HttpRequest.newBuilder(URI.create(server + path))
-            .method(
-                method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofByteArray(body))
-            .header("Accept", accept);
-    for (int i = 0; i < headers.size(); i += 2) {
-      request.header(headers.get(i), headers.get(i + 1));
-    }
+    List<String> all = new ArrayList<>(headers);
+    all.addAll(List.of("Accept", accept));
     if (!contentType.isEmpty()) {
-      request.header("Content-Type", contentType);
+      all.addAll(List.of("Content-Type", contentType));
     }
-    if (limit.isPositive()) {
-      request.timeout(limit);
-    }
-    return request.build();
-  }
-
-  private <T> HttpResponse<T> exchange(
-      String method, HttpRequest request, HttpResponse.BodyHandler<T> handler) {
     long start = System.nanoTime();
     try {
-      HttpResponse<T> response = http.send(request, handler);
+      Answer answer = http.send(method, root + path, all, body, limit);
       if (verbosity >= 6) {
         console
             .err()
             .println(
                 method
                     + " "
-                    + request.uri()
+                    + server
+                    + path
                     + " "
-                    + response.statusCode()
+                    + answer.status()
                     + " in "
                     + (System.nanoTime() - start) / 1_000_000
                     + " milliseconds");
       }
-      for (String warning : response.headers().allValues("Warning")) {
+      for (String warning : answer.headers().getOrDefault("Warning", List.of())) {
         String text = warning.replaceFirst("^299 \\S+ ", "");
         console.err().println("Warning: " + unquoted(text));
       }
-      return response;
+      if (answer.status() >= 300) {
+        try (InputStream in = answer.body()) {
+          throw failure(answer.status(), in.readAllBytes());
+        }
+      }
+      return answer;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new ExitException(130);
     }
   }
 
@@ -361,7 +350,10 @@ final class Transport implements AutoCloseable {
   }
 
   @Override
-  public void close() {
-    http.shutdownNow();
+  public synchronized void close() {
+    http.close();
+    if (webSockets != null) {
+      webSockets.shutdownNow();
+    }
   }
 }
