@@ -6,6 +6,9 @@ import java.util.Base64;
 
 /** Writes kubeconfig files whose cluster, user and context are all named {@code default}. */
 public final class Kubeconfig {
+  /** Name of the user's extension that tells the socket's path. */
+  public static final String SOCKET = "kedge.dev/socket";
+
   private Kubeconfig() {}
 
   /** The file's text, every certificate and key embedded. */
@@ -43,6 +46,29 @@ public final class Kubeconfig {
   public static void write(
       Path file, String permissions, String server, String authorityPem, Credential user) {
     ClusterCertificates.write(file, text(server, authorityPem, user), permissions);
+  }
+
+  /**
+   * Writes the file, with the Unix socket that kedge's own kubectl may use in place of TLS. Others
+   * pass over extensions they do not know.
+   */
+  public static void write(
+      Path file,
+      String permissions,
+      String server,
+      String authorityPem,
+      Credential user,
+      Path socket) {
+    String extension =
+        """
+            extensions:
+            - extension:
+                path: %s
+                server: %s
+              name: %s
+        """
+            .formatted(socket, server, SOCKET);
+    ClusterCertificates.write(file, text(server, authorityPem, user) + extension, permissions);
   }
 
   private static String base64(String text) {

@@ -153,6 +153,11 @@ final class Call implements Exchange {
   }
 
   @Override
+  public boolean local() {
+    return exchange.local();
+  }
+
+  @Override
   public byte[] readBody(int maxBytes) throws IOException {
     return exchange.readBody(maxBytes);
   }

@@ -167,7 +167,6 @@ final class RemoteApi implements AutoCloseable {
     String query = call.rawQuery();
     Headers headers =
         as(call.user(), NodeHandler.withoutCredentials(call.headers()).without("Host"))
-            .and("Host", authority)
             .and("X-Forwarded-For", call.remoteAddress());
     try {
       proxy()

@@ -42,6 +42,14 @@ public interface Exchange {
   }
 
   /**
+   * Whether the connection came over a Unix socket of this server's: from a process that the
+   * permissions of the socket's folder let in.
+   */
+  default boolean local() {
+    return false;
+  }
+
+  /**
    * The certificate chain that the client presented, leaf first; empty without one. The client has
    * proved that it holds the leaf's key, and nothing else: who issued it, for what use and until
    * when is for the authenticator to verify. TLS accepts any chain, so that a stale certificate

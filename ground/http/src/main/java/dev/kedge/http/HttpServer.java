@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.net.BindException;
 import java.net.Socket;
 import java.net.StandardSocketOptions;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -83,11 +84,24 @@ public final class HttpServer implements AutoCloseable {
   /**
    * One port.
    *
-   * @param address the local address to listen on; empty for all, IPv4 and IPv6
+   * @param address the local address to listen on; empty for all, IPv4 and IPv6; the path of a
+   *     Unix socket if it begins with a slash
    * @param port 0 for any free one
    * @param tls empty for plain HTTP
    */
   public record Listen(String address, int port, Optional<Tls> tls) {
+    /**
+     * A Unix socket, without TLS: who may connect is decided by the permissions of its folder,
+     * which the caller has made. A file that is there already is replaced.
+     */
+    public static Listen unix(Path socket) {
+      return new Listen(socket.toAbsolutePath().toString(), 0, Optional.empty());
+    }
+
+    boolean isUnix() {
+      return address.startsWith("/");
+    }
+
     /** A port with TLS. */
     public static Listen tls(String address, int port, Tls tls) {
       return new Listen(address, port, Optional.of(tls));
@@ -228,7 +242,9 @@ public final class HttpServer implements AutoCloseable {
       factories = new ConnectionFactory[] {http1, tune(new HTTP2CServerConnectionFactory(http))};
     }
     ServerConnector connector =
-        new ServerConnector(server, null, null, null, 1, 1, factories) {
+        listen.isUnix()
+            ? new UnixConnector(server, Path.of(listen.address()), factories)
+            : new ServerConnector(server, null, null, null, 1, 1, factories) {
           @Override
           protected void configure(Socket socket) {
             super.configure(socket);
@@ -245,8 +261,10 @@ public final class HttpServer implements AutoCloseable {
             }
           }
         };
-    connector.setHost(listen.address().isEmpty() ? null : listen.address());
-    connector.setPort(listen.port());
+    if (!listen.isUnix()) {
+      connector.setHost(listen.address().isEmpty() ? null : listen.address());
+      connector.setPort(listen.port());
+    }
     connector.setAcceptQueueSize(1024);
     connector.setIdleTimeout(HANDSHAKE_TIME.toMillis());
     connector.addBean(

@@ -115,6 +115,11 @@ final class JettyExchange implements Exchange {
   }
 
   @Override
+  public boolean local() {
+    return request.getConnectionMetaData().getConnector() instanceof UnixConnector;
+  }
+
+  @Override
   public List<X509Certificate> peerCertificates() {
     EndPoint.SslSessionData tls = endPoint().getSslSessionData();
     X509Certificate[] chain = tls == null ? null : tls.peerCertificates();

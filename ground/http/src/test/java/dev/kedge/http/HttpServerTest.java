@@ -10,6 +10,7 @@ import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.UnixDomainSocketAddress;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpClient.Version;
@@ -17,6 +18,10 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.KeyStore;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
@@ -595,6 +600,45 @@ class HttpServerTest {
     // What was handled was answered; what was not handled may be sent again elsewhere.
     assertThat(answered.get()).as(lost.toString()).isEqualTo(handled.get());
     System.out.println("stop under load: " + answered + " answered, refused: " + lost);
+  }
+
+  @Test
+  void aUnixSocketServesWhoMayOpenIt() throws Exception {
+    Path folder = Files.createTempDirectory("kedge-http");
+    Path path = folder.resolve("s");
+    // What an earlier process left behind.
+    Files.writeString(path, "");
+    HttpServer server =
+        HttpServer.start(
+            List.of(
+                HttpServer.Listen.plain("127.0.0.1", 0), HttpServer.Listen.unix(path)),
+            exchange ->
+                exchange.respond(
+                    200,
+                    Headers.NONE,
+                    (exchange.local() + " " + new String(exchange.readBody(100), UTF_8))
+                        .getBytes(UTF_8)));
+    try (var channel = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+      var out = Channels.newOutputStream(channel);
+      var in = Channels.newInputStream(channel);
+      for (int i = 0; i < 2; i++) {
+        out.write(
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello".getBytes(UTF_8));
+        byte[] answer = new byte[4096];
+        String text = new String(answer, 0, in.read(answer), UTF_8);
+        assertThat(text).startsWith("HTTP/1.1 200").endsWith("true hello");
+      }
+    }
+    HttpResponse<String> other =
+        client(Version.HTTP_1_1)
+            .send(
+                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.port() + "/"))
+                    .build(),
+                BodyHandlers.ofString());
+    assertThat(other.body()).isEqualTo("false ");
+    server.close();
+    assertThat(path).doesNotExist();
+    Files.delete(folder);
   }
 
   private static byte[] pattern(int length) {

@@ -60,6 +60,8 @@ final class Training {
       for (String line :
           List.of(
               "get nodes",
+              // With a limit of time it goes through TLS, as from another machine.
+              "--request-timeout=30s get nodes",
               "get pods -A",
               "get pods,services -A -o wide",
               "get namespaces -o yaml",

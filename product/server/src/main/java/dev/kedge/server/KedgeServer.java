@@ -43,8 +43,11 @@ import dev.kedge.store.Store;
 import dev.kedge.store.StoreException;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -69,6 +72,9 @@ import java.util.function.Supplier;
  */
 public final class KedgeServer implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger("dev.kedge.server");
+  /** What the system takes as a Unix socket's path. */
+  private static final int LONGEST_SOCKET = 107;
+
   private static final Duration RENEWAL_INTERVAL = Duration.ofHours(12);
 
   private final Closer parts;
@@ -361,12 +367,19 @@ public final class KedgeServer implements AutoCloseable {
   private static HttpServer listen(ServerConfig config, ServingCertificates serving, Handler api)
       throws IOException {
     try {
-      return HttpServer.start(
+      List<Listen> listens = new ArrayList<>();
+      listens.add(
           Listen.tls(
               config.bindAddress(),
               config.httpsPort(),
-              Tls.of(serving::api, serving::clientAuthorities)),
-          api);
+              Tls.of(serving::api, serving::clientAuthorities)));
+      if (config.socket().toString().length() <= LONGEST_SOCKET) {
+        Path folder = config.socket().getParent();
+        Files.createDirectories(folder);
+        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
+        listens.add(Listen.unix(config.socket()));
+      }
+      return HttpServer.start(listens, api);
     } catch (PortTakenException e) {
       throw new UserException(
           "port "

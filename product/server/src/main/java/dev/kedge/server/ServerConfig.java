@@ -115,6 +115,11 @@ public record ServerConfig(
     return dataDir.resolve("server/tls");
   }
 
+  /** Where the administrator's commands on this machine may come in without TLS. */
+  Path socket() {
+    return dataDir.resolve("server").resolve("socket").resolve("api.sock");
+  }
+
   /** {@code server/db/state.db}: the embedded datastore. */
   Path databaseFile() {
     return dataDir.resolve("server/db/state.db");

@@ -112,7 +112,8 @@ final class ServingCertificates {
           permissions(config.kubeconfigMode()),
           "https://" + host + ":" + config.httpsPort(),
           certificates.serverAuthority().bundlePem(),
-          admin);
+          admin,
+          config.socket());
       if (config.kubeconfigGroup().isPresent()) {
         GroupPrincipal group =
             file.getFileSystem()

@@ -164,7 +164,7 @@ final class ApplyCommand {
             ? CLIENT_MANAGER
             : session.arguments().text("field-manager");
     for (int attempt = 1; ; attempt++) {
-      Optional<JsonObject> current = current(item);
+      Optional<JsonObject> current = live(session, item);
       if (current.isEmpty()) {
         JsonObject created = modified;
         if (!dryRun.equals("client")) {
@@ -198,17 +198,6 @@ final class ApplyCommand {
     }
   }
 
-  private Optional<JsonObject> current(Item item) {
-    try {
-      return Optional.of(session.get(item.served(), item.namespace(), item.name()));
-    } catch (ApiException e) {
-      if (e.isNotFound()) {
-        return Optional.empty();
-      }
-      throw sourced(e, "retrieving current configuration of", item);
-    }
-  }
-
   /** Patches; always true, for the caller's loop. */
   private boolean patch(Item item, JsonObject modified, JsonObject current, String manager) {
     String last = current.text("metadata", "annotations", ServerSideApply.LAST_APPLIED);
@@ -228,24 +217,8 @@ final class ApplyCommand {
                   + " --save-config or kubectl apply. The missing annotation will be patched"
                   + " automatically.");
     }
-    JsonObject original = JsonObject.EMPTY;
-    try {
-      original = last.isEmpty() ? JsonObject.EMPTY : Json.parseObject(last);
-    } catch (JsonSyntaxException e) {
-      throw new UsageException(
-          "the "
-              + ServerSideApply.LAST_APPLIED
-              + " annotation of "
-              + item.shown()
-              + " is no JSON: "
-              + e.getMessage());
-    }
     Optional<Schema> schema = schema(item.served());
-    JsonObject patch =
-        schema.isPresent()
-            ? StrategicMergePatch.createThreeWay(original, modified, current, schema.get())
-            : MergePatch.createThreeWay(original, modified, current);
-    patch = withoutIdentity(patch);
+    JsonObject patch = threeWay(item, modified, current);
     if (patch.isEmpty()) {
       output.done(item, current, "unchanged");
       return true;
@@ -267,6 +240,80 @@ final class ApplyCommand {
     }
     output.done(item, result, "configured");
     return true;
+  }
+
+  /** The object as the server has it; empty where it has none. */
+  static Optional<JsonObject> live(Session session, Item item) {
+    try {
+      return Optional.of(session.get(item.served(), item.namespace(), item.name()));
+    } catch (ApiException e) {
+      if (e.isNotFound()) {
+        return Optional.empty();
+      }
+      throw sourced(e, "retrieving current configuration of", item);
+    }
+  }
+
+  /** What an apply would make of the object, worked out by the server and not kept. */
+  static JsonObject merged(Session session, Item item, Optional<JsonObject> live) {
+    Arguments arguments = session.arguments();
+    String manager = arguments.text("field-manager");
+    String path = session.path(item.served(), item.namespace(), item.name());
+    if (arguments.on("server-side")) {
+      String query =
+          Session.query(
+              "dryRun",
+              "All",
+              "fieldManager",
+              manager.isEmpty() ? "kubectl" : manager,
+              "force",
+              arguments.on("force-conflicts") ? "true" : "");
+      return session.transport().patch(path + query, APPLY, Json.bytes(item.object()));
+    }
+    String query =
+        Session.query(
+            "dryRun", "All", "fieldManager", manager.isEmpty() ? CLIENT_MANAGER : manager);
+    if (live.isEmpty()) {
+      // As kubectl: without the annotation, which says nothing new.
+      return session
+          .transport()
+          .post(session.path(item.served(), item.namespace()) + query, item.object());
+    }
+    JsonObject bare = withoutAnnotation(item.object());
+    JsonObject patch =
+        threeWay(item, bare.withPath(ANNOTATION, Manifests.encoded(bare)), live.get());
+    // The annotation would always differ and is no news either.
+    if (live.get().find(ANNOTATION.toArray(String[]::new)).isPresent()) {
+      patch = patch.withPath(ANNOTATION, live.get().find(ANNOTATION.toArray(String[]::new)).get());
+    } else {
+      patch = patch.withoutPath(ANNOTATION);
+    }
+    return session
+        .transport()
+        .patch(
+            path + query, schema(item.served()).isPresent() ? STRATEGIC : MERGE, Json.bytes(patch));
+  }
+
+  /** The patch between last configuration, new configuration and current object. */
+  private static JsonObject threeWay(Item item, JsonObject modified, JsonObject current) {
+    String last = current.text("metadata", "annotations", ServerSideApply.LAST_APPLIED);
+    JsonObject original = JsonObject.EMPTY;
+    try {
+      original = last.isEmpty() ? JsonObject.EMPTY : Json.parseObject(last);
+    } catch (JsonSyntaxException e) {
+      throw new UsageException(
+          "the "
+              + ServerSideApply.LAST_APPLIED
+              + " annotation of "
+              + item.shown()
+              + " is no JSON: "
+              + e.getMessage());
+    }
+    Optional<Schema> schema = schema(item.served());
+    return withoutIdentity(
+        schema.isPresent()
+            ? StrategicMergePatch.createThreeWay(original, modified, current, schema.get())
+            : MergePatch.createThreeWay(original, modified, current));
   }
 
   /** The version a file names may be another than the server's answer; that is no change. */

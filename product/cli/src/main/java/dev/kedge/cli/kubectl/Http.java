@@ -3,15 +3,22 @@ package dev.kedge.cli.kubectl;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import java.io.BufferedInputStream;
+import java.io.Closeable;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
+import java.net.StandardProtocolFamily;
 import java.net.URI;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -19,7 +26,9 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
@@ -40,7 +49,8 @@ final class Http implements AutoCloseable {
   private final String host;
   private final int port;
   private final String authority;
-  private final @Nullable SSLContext tls;
+  private final @Nullable Supplier<SSLContext> tls;
+  private final @Nullable Path unix;
   // Guarded by this.
   private final Deque<Connection> idle = new ArrayDeque<>();
   private boolean closed;
@@ -49,9 +59,10 @@ final class Http implements AutoCloseable {
    * A client.
    *
    * @param server such as {@code https://127.0.0.1:6443}
-   * @param tls for https
+   * @param tls for https; asked when it is needed
+   * @param unix a Unix socket of the server's that is tried first
    */
-  Http(URI server, @Nullable SSLContext tls) {
+  Http(URI server, @Nullable Supplier<SSLContext> tls, @Nullable Path unix) {
     String named = server.getHost();
     if (named == null) {
       throw new UsageException("the server " + server + " has no host name");
@@ -60,6 +71,7 @@ final class Http implements AutoCloseable {
     this.port = server.getPort() >= 0 ? server.getPort() : tls != null ? 443 : 80;
     this.authority = server.getPort() >= 0 ? named + ":" + server.getPort() : named;
     this.tls = tls;
+    this.unix = unix;
   }
 
   /**
@@ -117,6 +129,12 @@ final class Http implements AutoCloseable {
   }
 
   private Connection connect() throws IOException {
+    if (unix != null) {
+      Optional<Connection> local = local(unix);
+      if (local.isPresent()) {
+        return local.get();
+      }
+    }
     IOException failure = null;
     for (InetAddress address : InetAddress.getAllByName(host)) {
       Socket socket = new Socket();
@@ -124,7 +142,9 @@ final class Http implements AutoCloseable {
         socket.setTcpNoDelay(true);
         socket.setKeepAlive(true);
         socket.connect(new InetSocketAddress(address, port), CONNECT_MILLIS);
-        return new Connection(socket, tls == null ? socket : secured(socket, tls));
+        Socket secured = tls == null ? socket : secured(socket, tls.get());
+        return new Connection(
+            socket, secured.getInputStream(), secured.getOutputStream(), secured::setSoTimeout);
       } catch (IOException e) {
         socket.close();
         if (failure == null || e instanceof javax.net.ssl.SSLException) {
@@ -133,6 +153,23 @@ final class Http implements AutoCloseable {
       }
     }
     throw failure == null ? new ConnectException("no address of " + host) : failure;
+  }
+
+  /** Empty where nobody listens, or this user may not in. */
+  private Optional<Connection> local(Path path) throws IOException {
+    SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+    try {
+      channel.connect(UnixDomainSocketAddress.of(path));
+      return Optional.of(
+          new Connection(
+              channel,
+              Channels.newInputStream(channel),
+              Channels.newOutputStream(channel),
+              _ -> {}));
+    } catch (IOException e) {
+      channel.close();
+      return Optional.empty();
+    }
   }
 
   private Socket secured(Socket socket, SSLContext context) throws IOException {
@@ -157,18 +194,25 @@ final class Http implements AutoCloseable {
     all.forEach(Connection::close);
   }
 
+  /** Sets how many milliseconds a read may wait. */
+  private interface Limit {
+    void set(int millis) throws IOException;
+  }
+
   /** One connection; for one request at a time. */
   private final class Connection {
-    private final Socket raw;
-    private final Socket socket;
+    private final Closeable raw;
     private final InputStream in;
+    private final OutputStream out;
+    private final Limit limiter;
     private long since;
     private boolean answering;
 
-    Connection(Socket raw, Socket socket) throws IOException {
+    Connection(Closeable raw, InputStream in, OutputStream out, Limit limiter) {
       this.raw = raw;
-      this.socket = socket;
-      this.in = new BufferedInputStream(socket.getInputStream(), 16 * 1024);
+      this.in = new BufferedInputStream(in, 16 * 1024);
+      this.out = out;
+      this.limiter = limiter;
     }
 
     Answer send(
@@ -176,7 +220,7 @@ final class Http implements AutoCloseable {
         throws IOException {
       answering = false;
       try {
-        socket.setSoTimeout((int) Math.min(limit.toMillis(), Integer.MAX_VALUE));
+        limiter.set((int) Math.min(limit.toMillis(), Integer.MAX_VALUE));
         write(method, target, headers, body);
         return read(method);
       } catch (IOException | RuntimeException e) {
@@ -204,13 +248,13 @@ final class Http implements AutoCloseable {
       }
       byte[] start = head.append("\r\n").toString().getBytes(ISO_8859_1);
       if (body == null) {
-        socket.getOutputStream().write(start);
+        out.write(start);
         return;
       }
       byte[] whole = new byte[start.length + body.length];
       System.arraycopy(start, 0, whole, 0, start.length);
       System.arraycopy(body, 0, whole, start.length, body.length);
-      socket.getOutputStream().write(whole);
+      out.write(whole);
     }
 
     private Answer read(String method) throws IOException {
@@ -276,7 +320,7 @@ final class Http implements AutoCloseable {
       }
     }
 
-    /** The socket below TLS, so that a read under way in another thread ends at once. */
+    /** What is below TLS, so that a read under way in another thread ends at once. */
     void close() {
       try {
         raw.close();

@@ -101,7 +101,61 @@ final class InfoCommands {
                     "set-context NAME|--current",
                     "Change a context",
                     List.of(Flag.toggle("current", "Change the current context")),
-                    InfoCommands::setContext))),
+                    InfoCommands::setContext),
+                Verb.of(
+                    "get-clusters",
+                    "get-clusters",
+                    "List clusters",
+                    List.of(),
+                    session -> names(session, "clusters")),
+                Verb.of(
+                    "get-users",
+                    "get-users",
+                    "List users",
+                    List.of(),
+                    session -> names(session, "users")),
+                Verb.of(
+                    "delete-context",
+                    "delete-context NAME",
+                    "Delete a context",
+                    List.of(),
+                    session -> remove(session, "contexts", "context")),
+                Verb.of(
+                    "delete-cluster",
+                    "delete-cluster NAME",
+                    "Delete a cluster",
+                    List.of(),
+                    session -> remove(session, "clusters", "cluster")),
+                Verb.of(
+                    "delete-user",
+                    "delete-user NAME",
+                    "Delete a user",
+                    List.of(),
+                    session -> remove(session, "users", "user")),
+                Verb.of(
+                    "rename-context",
+                    "rename-context OLD NEW",
+                    "Rename a context",
+                    List.of(),
+                    InfoCommands::renameContext),
+                Verb.of(
+                    "set-cluster",
+                    "set-cluster NAME [--server=URL]",
+                    "Set a cluster entry",
+                    List.of(
+                        Flag.text("tls-server-name", "Name in the server's certificate"),
+                        Flag.text("proxy-url", "Proxy for requests to this cluster"),
+                        Flag.toggle("embed-certs", "Put the certificate into the kubeconfig")),
+                    InfoCommands::setCluster),
+                Verb.of(
+                    "set-credentials",
+                    "set-credentials NAME [--token=TOKEN]",
+                    "Set a user entry",
+                    List.of(
+                        Flag.text("username", "For basic authentication"),
+                        Flag.text("password", "For basic authentication"),
+                        Flag.toggle("embed-certs", "Put certificate and key into the kubeconfig")),
+                    InfoCommands::setCredentials))),
         Verb.group(
             "auth",
             "Inspect authorization",
@@ -240,6 +294,11 @@ final class InfoCommands {
   }
 
   private static int clusterInfo(Session session) {
+    if (session.words().contains("dump")) {
+      throw new UsageException(
+          "kubectl cluster-info dump is not supported by kedge kubectl; use upstream's kubectl for"
+              + " it");
+    }
     session
         .out()
         .print("Kubernetes control plane is running at " + session.target().server() + "\n");
@@ -452,6 +511,162 @@ final class InfoCommands {
     }
     change(session, config -> config.with("current-context", name));
     session.out().print("Switched to context \"" + name + "\".\n");
+    return 0;
+  }
+
+  private static int names(Session session, String part) {
+    session.out().print("NAME\n");
+    session
+        .config()
+        .json()
+        .objects(part)
+        .forEach(item -> session.out().print(item.text("name") + "\n"));
+    return 0;
+  }
+
+  private static int remove(Session session, String part, String one) {
+    String name = onlyWord(session, one);
+    Path file = session.config().target();
+    change(
+        session,
+        config -> {
+          JsonArray left =
+              config.objects(part).stream()
+                  .filter(item -> !item.text("name").equals(name))
+                  .collect(JsonArray.collector());
+          if (left.items().size() == config.objects(part).size()) {
+            throw new UsageException("cannot delete " + one + " " + name + ", not in " + file);
+          }
+          return config.with(part, left);
+        });
+    if (one.equals("context") && session.config().currentContext().equals(name)) {
+      session
+          .err()
+          .println(
+              "warning: this removed your active context, use \"kubectl config use-context\" to"
+                  + " select a different one");
+    }
+    session.out().print("deleted " + one + " " + name + " from " + file + "\n");
+    return 0;
+  }
+
+  private static String onlyWord(Session session, String what) {
+    if (session.words().size() != 1) {
+      throw new UsageException("exactly one " + what + " name is required");
+    }
+    return session.words().getFirst();
+  }
+
+  private static int renameContext(Session session) {
+    if (session.words().size() != 2) {
+      throw new UsageException("the old and the new name of a context are required");
+    }
+    String from = session.words().getFirst();
+    String to = session.words().getLast();
+    List<String> known =
+        session.config().json().objects("contexts").stream().map(c -> c.text("name")).toList();
+    if (!known.contains(from)) {
+      throw new UsageException(
+          "cannot rename the context \"" + from + "\", it's not in " + session.config().target());
+    }
+    if (known.contains(to)) {
+      throw new UsageException(
+          "cannot rename the context \""
+              + from
+              + "\", the context \""
+              + to
+              + "\" already exists in "
+              + session.config().target());
+    }
+    change(
+        session,
+        config -> {
+          JsonObject renamed =
+              config.with(
+                  "contexts",
+                  config.objects("contexts").stream()
+                      .map(item -> item.text("name").equals(from) ? item.with("name", to) : item)
+                      .collect(JsonArray.collector()));
+          return config.text("current-context").equals(from)
+              ? renamed.with("current-context", to)
+              : renamed;
+        });
+    session.out().print("Context \"" + from + "\" renamed to \"" + to + "\".\n");
+    return 0;
+  }
+
+  private static int setCluster(Session session) {
+    Arguments a = session.arguments();
+    return setEntry(
+        session,
+        "Cluster",
+        "clusters",
+        "cluster",
+        cluster -> {
+          for (String field : List.of("server", "tls-server-name", "proxy-url")) {
+            cluster = a.given(field) ? cluster.with(field, a.text(field)) : cluster;
+          }
+          if (a.given("insecure-skip-tls-verify")) {
+            cluster = cluster.with("insecure-skip-tls-verify", a.on("insecure-skip-tls-verify"));
+          }
+          return certificate(a, cluster, "certificate-authority");
+        });
+  }
+
+  private static int setCredentials(Session session) {
+    Arguments a = session.arguments();
+    return setEntry(
+        session,
+        "User",
+        "users",
+        "user",
+        user -> {
+          for (String field : List.of("token", "username", "password")) {
+            user = a.given(field) ? user.with(field, a.text(field)) : user;
+          }
+          return certificate(a, certificate(a, user, "client-certificate"), "client-key");
+        });
+  }
+
+  private static JsonObject certificate(Arguments a, JsonObject entry, String field) {
+    if (!a.given(field)) {
+      return entry;
+    }
+    if (!a.on("embed-certs")) {
+      return entry
+          .without(field + "-data")
+          .with(field, Path.of(a.text(field)).toAbsolutePath().toString());
+    }
+    try {
+      return entry
+          .without(field)
+          .with(
+              field + "-data",
+              Base64.getEncoder().encodeToString(Files.readAllBytes(Path.of(a.text(field)))));
+    } catch (IOException e) {
+      throw new UsageException("could not read " + field + " data from " + a.text(field));
+    }
+  }
+
+  private static int setEntry(
+      Session session, String shown, String part, String one, Change entry) {
+    String name = onlyWord(session, one);
+    change(
+        session,
+        config -> {
+          List<JsonValue> items = new ArrayList<>();
+          JsonObject inner = JsonObject.EMPTY;
+          for (JsonObject item : config.objects(part)) {
+            if (item.text("name").equals(name)) {
+              inner = item.object(one);
+            } else {
+              items.add(item);
+            }
+          }
+          items.add(JsonObject.of("name", name, one, entry.of(inner)));
+          return config.with(part, items);
+        });
+    session.out().print(shown + " \"" + name + "\" set.\n");
     return 0;
   }
 

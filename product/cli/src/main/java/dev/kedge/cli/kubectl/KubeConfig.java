@@ -20,6 +20,9 @@ final class KubeConfig {
   /** Where {@code kedge server} writes the administrator's kubeconfig. */
   static final Path KEDGE = Path.of("/etc/kedge/kedge.yaml");
 
+  /** The extension of a user that names the server's socket. */
+  private static final String SOCKET = "kedge.dev/socket";
+
   private record Source(Path path, JsonObject json) {}
 
   private final List<Path> paths;
@@ -139,6 +142,8 @@ final class KubeConfig {
    * @param clientCertificate PEM, empty for none
    * @param clientKey PEM
    * @param basic {@code user:password}, empty for none
+   * @param socket of the server on this machine, where the user may go in without TLS; empty for
+   *     none
    */
   record Target(
       String server,
@@ -149,6 +154,7 @@ final class KubeConfig {
       String clientKey,
       String token,
       String basic,
+      String socket,
       String namespace) {}
 
   /**
@@ -211,8 +217,19 @@ final class KubeConfig {
               : file(userFound.file(), tokenFile).strip();
     }
     String name = userFound.json().text("username");
+    String bare = address.endsWith("/") ? address.substring(0, address.length() - 1) : address;
+    // The socket is for the user that the server wrote down, not for what flags make of it.
+    boolean asWritten = server.isEmpty() && token.isEmpty() && clientCertificateFile.isEmpty();
+    String socket =
+        userFound.json().objects("extensions").stream()
+            .filter(extension -> asWritten && extension.text("name").equals(SOCKET))
+            .map(extension -> extension.object("extension"))
+            .filter(extension -> extension.text("server").equals(bare))
+            .map(extension -> extension.text("path"))
+            .findFirst()
+            .orElse("");
     return new Target(
-        address.endsWith("/") ? address.substring(0, address.length() - 1) : address,
+        bare,
         clusterFound.json().text("tls-server-name"),
         authorityFile.isEmpty()
             ? data(clusterFound, "certificate-authority")
@@ -226,6 +243,7 @@ final class KubeConfig {
             : file(Path.of("."), clientKeyFile),
         bearer,
         name.isEmpty() ? "" : name + ":" + userFound.json().text("password"),
+        socket,
         inContext.text("namespace"));
   }
 

@@ -39,6 +39,12 @@ public final class Kubectl {
   static int run(List<String> line, Console console) {
     Found found;
     try {
+      if (!line.isEmpty() && isUnknown(line.getFirst())) {
+        Optional<Integer> plugin = Programs.plugin(console, line);
+        if (plugin.isPresent()) {
+          return plugin.get();
+        }
+      }
       found = verb(line);
     } catch (UsageException e) {
       console.err().println("error: " + e.getMessage());
@@ -84,6 +90,13 @@ public final class Kubectl {
     }
   }
 
+  /** Whether a word is no command, so that a plugin may be meant. */
+  private static boolean isUnknown(String word) {
+    return !word.startsWith("-")
+        && Verbs.all().stream()
+            .noneMatch(verb -> verb.name().equals(word) || verb.aliases().contains(word));
+  }
+
   private record Found(
       @org.jspecify.annotations.Nullable Verb verb, String path, List<String> rest) {}
 
@@ -107,10 +120,11 @@ public final class Kubectl {
       if (next.isEmpty() && verb != null && !verb.flags().isEmpty()) {
         return new Found(verb, path, rest);
       }
-      if (next.isEmpty() && verb == null && Verbs.refused(word)) {
+      String command = path.isEmpty() ? word : path + " " + word;
+      if (next.isEmpty() && Verbs.refused(command)) {
         throw new UsageException(
             "kubectl "
-                + word
+                + command
                 + " is not supported by kedge kubectl; use upstream's kubectl for it");
       }
       if (next.isEmpty()) {

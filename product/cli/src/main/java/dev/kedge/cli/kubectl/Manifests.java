@@ -23,7 +23,8 @@ final class Manifests {
       List.of(
           Flag.list("filename", 'f', "Filename, directory, or URL to files with the objects"),
           Flag.toggle("recursive", 'R', "Process the directory used in -f, --filename recursively"),
-          Flag.text("kustomize", 'k', "", "Not supported: kustomize is refused"));
+          Flag.text(
+              "kustomize", 'k', "", "Process a kustomization directory by the kustomize program"));
 
   private static final List<String> EXTENSIONS = List.of(".json", ".yaml", ".yml");
 
@@ -42,14 +43,14 @@ final class Manifests {
    * @throws UsageException naming file, line and column of what cannot be read
    */
   static List<Document> documents(Session session) {
-    if (session.arguments().given("kustomize")) {
-      throw new UsageException(
-          "-k (kustomize) is not supported by kedge kubectl yet; run 'kustomize build DIR | kubectl"
-              + " "
-              + session.verb().name()
-              + " -f -'");
-    }
     List<Document> documents = new ArrayList<>();
+    if (session.arguments().given("kustomize")) {
+      if (session.arguments().given("filename")) {
+        throw new UsageException("only one of -f or -k can be specified");
+      }
+      String folder = session.arguments().text("kustomize");
+      add(documents, Programs.kustomize(session.console(), folder), folder);
+    }
     for (String source : session.arguments().list("filename")) {
       if (source.equals("-")) {
         try {

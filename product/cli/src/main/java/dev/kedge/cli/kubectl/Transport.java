@@ -17,6 +17,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpResponse;
 import java.net.http.WebSocket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.security.cert.Certificate;
@@ -43,7 +44,7 @@ final class Transport implements AutoCloseable {
   static final String JSON = "application/json";
 
   private final String server;
-  private final @Nullable SSLContext tls;
+  private final KubeConfig.Target target;
   private final Http http;
   // The part of the server's URL that stands before every path.
   private final String root;
@@ -85,11 +86,17 @@ final class Transport implements AutoCloseable {
                       .encodeToString(target.basic().getBytes(StandardCharsets.UTF_8))));
     }
     this.headers = List.copyOf(all);
-    this.tls = server.startsWith("https:") ? tls(target) : null;
-    this.http = new Http(URI.create(server), tls);
+    this.target = target;
+    // A read on a socket of the machine has no limit of time.
+    String socket = timeout.isZero() ? target.socket() : "";
+    this.http =
+        new Http(
+            URI.create(server),
+            server.startsWith("https:") ? this::tls : null,
+            socket.isEmpty() ? null : Path.of(socket));
   }
 
-  private static SSLContext tls(KubeConfig.Target target) {
+  private SSLContext tls() {
     try {
       SSLContext context = SSLContext.getInstance("TLS");
       context.init(keys(target), trust(target), null);
@@ -156,6 +163,11 @@ final class Transport implements AutoCloseable {
     }
   }
 
+  /** Headers of every request, name after name and value: credentials, and who to act as. */
+  List<String> headers() {
+    return headers;
+  }
+
   String server() {
     return server;
   }
@@ -219,8 +231,8 @@ final class Transport implements AutoCloseable {
           HttpClient.newBuilder()
               .version(HttpClient.Version.HTTP_1_1)
               .connectTimeout(Duration.ofSeconds(30));
-      if (tls != null) {
-        builder.sslContext(tls);
+      if (server.startsWith("https:")) {
+        builder.sslContext(tls());
       }
       webSockets = builder.build();
     }

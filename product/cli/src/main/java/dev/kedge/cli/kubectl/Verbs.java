@@ -8,17 +8,7 @@ final class Verbs {
   /** What upstream has and kedge has not; refused by name. */
   private static final List<String> REFUSED =
       List.of(
-          "alpha",
-          "autoscale",
-          "certificate",
-          "completion",
-          "debug",
-          "diff",
-          "kuberc",
-          "kustomize",
-          "options",
-          "plugin",
-          "proxy");
+          "alpha", "auth reconcile", "completion", "config set", "config unset", "debug", "kuberc");
 
   private Verbs() {}
 
@@ -118,6 +108,64 @@ final class Verbs {
             "List events",
             EventsCommand.FLAGS,
             EventsCommand::run));
+    all.add(
+        Verb.of(
+            "diff",
+            "diff -f FILENAME",
+            "Show what an apply would change",
+            DiffCommand.FLAGS,
+            DiffCommand::run));
+    all.add(
+        Verb.of(
+            "proxy",
+            "proxy [--port=PORT]",
+            "Run a proxy to the Kubernetes API server",
+            ProxyCommand.FLAGS,
+            ProxyCommand::run));
+    all.add(
+        Verb.of(
+            "kustomize",
+            "kustomize DIR",
+            "Build a kustomization by the kustomize program",
+            List.of(),
+            Programs::kustomize));
+    all.add(
+        Verb.group(
+            "plugin",
+            "Tell about kubectl plugins",
+            List.of(
+                Verb.of(
+                    "list",
+                    "list",
+                    "List the plugins in PATH",
+                    List.of(Flag.toggle("name-only", "Names without folders")),
+                    Programs::list))));
+    all.add(
+        Verb.of(
+            "options",
+            "options",
+            "List the flags that every command takes",
+            List.of(),
+            session -> {
+              session.out().print("The following options can be passed to any command:\n\n");
+              for (Flag flag : Session.GLOBAL) {
+                session
+                    .out()
+                    .print(
+                        "    "
+                            + (flag.shorthand() == 0 ? "" : "-" + flag.shorthand() + ", ")
+                            + "--"
+                            + flag.name()
+                            + "='"
+                            + flag.initial()
+                            + "':\n\t"
+                            + flag.description()
+                            + "\n\n");
+              }
+              return 0;
+            }));
+    all.add(CertificateCommand.verb());
+    all.add(AutoscaleCommand.verb());
     all.addAll(ChangeCommands.verbs());
     all.addAll(NodeCommands.verbs());
     all.add(TopCommand.verb());

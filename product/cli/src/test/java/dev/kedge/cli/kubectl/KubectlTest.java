@@ -88,6 +88,9 @@ class KubectlTest {
     server.close();
   }
 
+  /** Folders that commands look for other programs in. */
+  private static String path = "";
+
   private record Result(int code, String out, String err) {}
 
   private static Result run(String input, List<String> words) {
@@ -101,6 +104,8 @@ class KubectlTest {
             Map.of(
                 "HOME",
                 directory.toString(),
+                "PATH",
+                path,
                 "KUBECONFIG",
                 directory.resolve("kedge.yaml").toString()));
     int code = Kubectl.run(words, console);
@@ -187,6 +192,158 @@ class KubectlTest {
   }
 
   @Test
+  void diffShowsWhatAnApplyWouldChange() {
+    kubectl("create namespace diff");
+    String web = WEB.replace("NAMESPACE", "diff");
+    List<String> diff = List.of("diff", "-f", "-");
+    Result fresh = run(web, diff);
+    assertThat(fresh.code()).as(fresh.err()).isEqualTo(1);
+    assertThat(fresh.out()).contains("+  name: web\n");
+    assertThat(kubectl("get deploy -n diff").err()).contains("No resources found");
+    run(web, List.of("apply", "-f", "-"));
+    Result same = run(web, diff);
+    assertThat(same.out()).isEmpty();
+    assertThat(same.code()).isZero();
+    Result changed = run(web.replace("one:1", "one:2"), diff);
+    assertThat(changed.code()).isEqualTo(1);
+    assertThat(changed.out())
+        .contains("LIVE/apps.v1.Deployment.diff.web", "MERGED/apps.v1.Deployment.diff.web")
+        .contains("-        image: one:1\n", "+        image: one:2\n");
+    String secret =
+        "{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: diff}, data: {a: YQ==}}";
+    run(secret, List.of("apply", "-f", "-"));
+    String masked = run(secret.replace("YQ==", "Yg=="), diff).out();
+    assertThat(masked).contains("-  a: '*** (before)'", "+  a: '*** (after)'").doesNotContain("YQ");
+    assertThat(run("{", diff).code()).isGreaterThan(1);
+  }
+
+  @Test
+  void autoscaleMakesAnAutoscaler() {
+    kubectl("create namespace scaled");
+    run(WEB.replace("NAMESPACE", "scaled"), List.of("apply", "-f", "-"));
+    assertThat(
+            kubectl("autoscale deploy web -n scaled --min=2 --max=5 --cpu=70% --memory=100Mi")
+                .out())
+        .isEqualTo("horizontalpodautoscaler.autoscaling/web autoscaled\n");
+    JsonObject spec = object("get hpa web -n scaled").object("spec");
+    assertThat(spec.integer("maxReplicas")).isEqualTo(5);
+    assertThat(spec.text("scaleTargetRef", "kind")).isEqualTo("Deployment");
+    assertThat(spec.objects("metrics").getFirst().object("resource").toString())
+        .contains("\"averageUtilization\":70");
+    assertThat(kubectl("autoscale deploy web -n scaled").err())
+        .startsWith("error: --max=MAXPODS is required and must be at least 1, max: -1");
+  }
+
+  @Test
+  void certificatesAreApprovedAndDenied() {
+    String csr =
+        """
+        apiVersion: certificates.k8s.io/v1
+        kind: CertificateSigningRequest
+        metadata: {name: NAME}
+        spec:
+          signerName: example.com/toys
+          usages: [client auth]
+          request: %s
+        """
+            .formatted(REQUEST);
+    run(csr.replace("NAME", "agreed"), List.of("create", "-f", "-"));
+    run(csr.replace("NAME", "refused"), List.of("create", "-f", "-"));
+    assertThat(kubectl("certificate approve agreed").out())
+        .isEqualTo("certificatesigningrequest.certificates.k8s.io/agreed approved\n");
+    assertThat(kubectl("certificate deny refused").out())
+        .isEqualTo("certificatesigningrequest.certificates.k8s.io/refused denied\n");
+    assertThat(object("get csr agreed").objects("status", "conditions").getFirst().text("message"))
+        .isEqualTo("This CSR was approved by kubectl certificate approve.");
+    assertThat(kubectl("certificate deny agreed").code()).isEqualTo(1);
+  }
+
+  /** A request for CN=toys in PEM, in base64 once more. */
+  private static final String REQUEST =
+      "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0KTUlISk1IRUNBUUF3RHpFTk1Bc0dBMVVF"
+          + "QXd3RWRHOTVjekJaTUJNR0J5cUdTTTQ5QWdFR0NDcUdTTTQ5QXdFSApBMElBQlBUZnhlcHlsb3FuL01a"
+          + "NXdIbmxsb0hCcFYwR0lVZkczRm02YTBQd3ZKc1l2ei9zektqK3c3YkFBYUI5CjR0MDIyazF3TFBxOGow"
+          + "NXNpdkVSaFZGa1lyZWdBREFLQmdncWhrak9QUVFEQWdOSUFEQkZBaUVBNU5NZUVjaTcKcUQva01XUVh0"
+          + "NUZSMVVmbEZENGc3S0dxQUM5cGJBVEJIN29DSURPc1ZVajdySVUxYTdRNGVEajJIWjZYZ3RReQo1NzFZ"
+          + "aWJIL2dyWE5WRTlaCi0tLS0tRU5EIENFUlRJRklDQVRFIFJFUVVFU1QtLS0tLQo=";
+
+  @Test
+  void theKubeconfigIsChanged() throws IOException {
+    Path file = directory.resolve("other.yaml");
+    Files.writeString(file, "apiVersion: v1\nkind: Config\n");
+    String flag = " --kubeconfig=" + file;
+    assertThat(kubectl("config set-cluster c --server=https://x:1" + flag).out())
+        .isEqualTo("Cluster \"c\" set.\n");
+    assertThat(kubectl("config set-credentials u --token=t" + flag).out())
+        .isEqualTo("User \"u\" set.\n");
+    kubectl("config set-context a --cluster=c --user=u" + flag);
+    kubectl("config use-context a" + flag);
+    assertThat(kubectl("config rename-context a b" + flag).out())
+        .isEqualTo("Context \"a\" renamed to \"b\".\n");
+    assertThat(kubectl("config current-context" + flag).out()).isEqualTo("b\n");
+    assertThat(kubectl("config get-clusters" + flag).out()).isEqualTo("NAME\nc\n");
+    assertThat(kubectl("config get-users" + flag).out()).isEqualTo("NAME\nu\n");
+    assertThat(kubectl("config view --minify" + flag).out()).contains("server: https://x:1");
+    assertThat(kubectl("config delete-user v" + flag).err())
+        .isEqualTo("error: cannot delete user v, not in " + file + "\n");
+    assertThat(kubectl("config delete-context b" + flag).out())
+        .isEqualTo("deleted context b from " + file + "\n");
+  }
+
+  @Test
+  void otherProgramsAreFoundInThePath() throws IOException {
+    Path folder = Files.createDirectory(directory.resolve("bin"));
+    Path kustomize = folder.resolve("kustomize");
+    Files.writeString(
+        kustomize,
+        "#!/bin/sh\n[ $1 = build ] && printf 'apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name:"
+            + " %s}\\n' $2\n");
+    Path plugin = folder.resolve("kubectl-my_plugin-sub");
+    Files.writeString(plugin, "#!/bin/sh\nexit 3\n");
+    assertThat(kustomize.toFile().setExecutable(true)).isTrue();
+    assertThat(plugin.toFile().setExecutable(true)).isTrue();
+    assertThat(kubectl("apply -k built").err()).contains("install the program kustomize");
+    path = folder.toString();
+    try {
+      assertThat(kubectl("apply -k built").out()).isEqualTo("configmap/built created\n");
+      assertThat(kubectl("plugin list --name-only").out()).contains("kubectl-my_plugin-sub\n");
+      assertThat(kubectl("my-plugin sub x").code()).isEqualTo(3);
+    } finally {
+      path = "";
+    }
+    assertThat(kubectl("auth reconcile -f x").err())
+        .startsWith("error: kubectl auth reconcile is not supported by kedge kubectl");
+  }
+
+  @Test
+  void theProxyServesTheApiToThisMachineOnly() throws Exception {
+    Path socket = Files.createTempDirectory("kubectl-proxy").resolve("s");
+    Thread proxy =
+        Thread.ofVirtual().start(() -> kubectl("proxy --api-prefix=/api-here -u " + socket));
+    org.awaitility.Awaitility.await().until(() -> Files.exists(socket));
+    assertThat(overSocket(socket, "/api-here/api/v1/namespaces/default", "localhost"))
+        .startsWith("HTTP/1.1 200")
+        .contains("\"name\":\"default\"");
+    assertThat(overSocket(socket, "/api/v1", "localhost")).startsWith("HTTP/1.1 404");
+    assertThat(overSocket(socket, "/api-here/api/v1", "example.com")).startsWith("HTTP/1.1 403");
+    proxy.interrupt();
+    proxy.join();
+  }
+
+  private static String overSocket(Path socket, String path, String host) throws IOException {
+    try (var channel =
+        java.nio.channels.SocketChannel.open(java.net.UnixDomainSocketAddress.of(socket))) {
+      java.nio.channels.Channels.newOutputStream(channel)
+          .write(
+              ("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
+                  .getBytes(StandardCharsets.UTF_8));
+      return new String(
+          java.nio.channels.Channels.newInputStream(channel).readAllBytes(),
+          StandardCharsets.UTF_8);
+    }
+  }
+
+  @Test
   void tablesListsAndNamesAreKubectls() {
     kubectl("create namespace tables");
     kubectl("create configmap one -n tables --from-literal=a=b");
@@ -268,8 +425,8 @@ class KubectlTest {
             + " you specify the right host or port?",
         "get pods --context=other~error: context \"other\" does not exist",
         "delete pods~error: resource(s) were provided, but no name was specified",
-        "apply -k dir~error: -k (kustomize) is not supported by kedge kubectl yet; run 'kustomize"
-            + " build DIR | kubectl apply -f -'",
+        "apply -k dir~error: kustomize is not built into kedge kubectl: install the program"
+            + " kustomize (it is looked for in PATH), or use upstream's kubectl for it",
       })
   void faultsAreSaidInOneSentenceAndExitWithOne(String line, String expected) {
     Result result = kubectl(line);
