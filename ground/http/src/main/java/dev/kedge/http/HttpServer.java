@@ -84,8 +84,8 @@ public final class HttpServer implements AutoCloseable {
   /**
    * One port.
    *
-   * @param address the local address to listen on; empty for all, IPv4 and IPv6; the path of a
-   *     Unix socket if it begins with a slash
+   * @param address the local address to listen on; empty for all, IPv4 and IPv6; the path of a Unix
+   *     socket if it begins with a slash
    * @param port 0 for any free one
    * @param tls empty for plain HTTP
    */
@@ -245,22 +245,22 @@ public final class HttpServer implements AutoCloseable {
         listen.isUnix()
             ? new UnixConnector(server, Path.of(listen.address()), factories)
             : new ServerConnector(server, null, null, null, 1, 1, factories) {
-          @Override
-          protected void configure(Socket socket) {
-            super.configure(socket);
-            try {
-              // A peer that vanished without a word is found after some 90 seconds.
-              socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
-              if (socket.supportedOptions().contains(ExtendedSocketOptions.TCP_KEEPIDLE)) {
-                socket.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, 45);
-                socket.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, 15);
-                socket.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, 3);
+              @Override
+              protected void configure(Socket socket) {
+                super.configure(socket);
+                try {
+                  // A peer that vanished without a word is found after some 90 seconds.
+                  socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+                  if (socket.supportedOptions().contains(ExtendedSocketOptions.TCP_KEEPIDLE)) {
+                    socket.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, 45);
+                    socket.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, 15);
+                    socket.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, 3);
+                  }
+                } catch (IOException e) {
+                  LOGGER.log(System.Logger.Level.DEBUG, "cannot set keep-alive on a connection", e);
+                }
               }
-            } catch (IOException e) {
-              LOGGER.log(System.Logger.Level.DEBUG, "cannot set keep-alive on a connection", e);
-            }
-          }
-        };
+            };
     if (!listen.isUnix()) {
       connector.setHost(listen.address().isEmpty() ? null : listen.address());
       connector.setPort(listen.port());

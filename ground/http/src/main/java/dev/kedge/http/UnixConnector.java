@@ -70,8 +70,7 @@ final class UnixConnector extends ServerConnector {
         channel.close();
         Files.deleteIfExists(path);
       } catch (IOException e) {
-        System.getLogger("dev.kedge.http")
-            .log(System.Logger.Level.DEBUG, "closing " + path, e);
+        System.getLogger("dev.kedge.http").log(System.Logger.Level.DEBUG, "closing " + path, e);
       }
     }
     super.close();

@@ -10,8 +10,8 @@ import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-import java.net.UnixDomainSocketAddress;
 import java.net.URI;
+import java.net.UnixDomainSocketAddress;
 import java.net.http.HttpClient;
 import java.net.http.HttpClient.Version;
 import java.net.http.HttpRequest;
@@ -610,8 +610,7 @@ class HttpServerTest {
     Files.writeString(path, "");
     HttpServer server =
         HttpServer.start(
-            List.of(
-                HttpServer.Listen.plain("127.0.0.1", 0), HttpServer.Listen.unix(path)),
+            List.of(HttpServer.Listen.plain("127.0.0.1", 0), HttpServer.Listen.unix(path)),
             exchange ->
                 exchange.respond(
                     200,
@@ -622,8 +621,7 @@ class HttpServerTest {
       var out = Channels.newOutputStream(channel);
       var in = Channels.newInputStream(channel);
       for (int i = 0; i < 2; i++) {
-        out.write(
-            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello".getBytes(UTF_8));
+        out.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello".getBytes(UTF_8));
         byte[] answer = new byte[4096];
         String text = new String(answer, 0, in.read(answer), UTF_8);
         assertThat(text).startsWith("HTTP/1.1 200").endsWith("true hello");

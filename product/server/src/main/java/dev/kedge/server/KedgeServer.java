@@ -72,6 +72,7 @@ import java.util.function.Supplier;
  */
 public final class KedgeServer implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger("dev.kedge.server");
+
   /** What the system takes as a Unix socket's path. */
   private static final int LONGEST_SOCKET = 107;
 

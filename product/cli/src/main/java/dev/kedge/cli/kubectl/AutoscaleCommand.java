@@ -12,22 +12,22 @@ final class AutoscaleCommand {
 
   static Verb verb() {
     return Verb.of(
-            "autoscale",
-            "autoscale TYPE NAME --max=MAXPODS",
-            "Create an autoscaler for a workload",
-            Flags.with(
-                Manifests.FLAGS,
-                Output.FLAG,
-                Output.MANAGED_FIELDS,
-                Output.DRY_RUN,
-                Flag.text("max", '\0', "-1", "The upper limit for the number of pods"),
-                Flag.text("min", '\0', "-1", "The lower limit for the number of pods"),
-                Flag.text("cpu", "Target CPU: 70% of the requests, or an amount such as 500m"),
-                Flag.text("memory", "Target memory: 60% of the requests, or an amount"),
-                Flag.text("cpu-percent", '\0', "-1", "Deprecated: use --cpu"),
-                Flag.text("name", "The name of the autoscaler (default: the workload's)"),
-                Flag.text("field-manager", '\0', "kubectl-autoscale", "Name of the manager")),
-            AutoscaleCommand::autoscale);
+        "autoscale",
+        "autoscale TYPE NAME --max=MAXPODS",
+        "Create an autoscaler for a workload",
+        Flags.with(
+            Manifests.FLAGS,
+            Output.FLAG,
+            Output.MANAGED_FIELDS,
+            Output.DRY_RUN,
+            Flag.text("max", '\0', "-1", "The upper limit for the number of pods"),
+            Flag.text("min", '\0', "-1", "The lower limit for the number of pods"),
+            Flag.text("cpu", "Target CPU: 70% of the requests, or an amount such as 500m"),
+            Flag.text("memory", "Target memory: 60% of the requests, or an amount"),
+            Flag.text("cpu-percent", '\0', "-1", "Deprecated: use --cpu"),
+            Flag.text("name", "The name of the autoscaler (default: the workload's)"),
+            Flag.text("field-manager", '\0', "kubectl-autoscale", "Name of the manager")),
+        AutoscaleCommand::autoscale);
   }
 
   private static int autoscale(Session session) {

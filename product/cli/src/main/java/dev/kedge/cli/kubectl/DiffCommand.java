@@ -76,7 +76,9 @@ final class DiffCommand {
         Optional<JsonObject> now = ApplyCommand.live(session, item);
         JsonObject then = ApplyCommand.merged(session, item, now);
         // Somebody else's write in between is no difference that an apply would make.
-        for (int i = 0; i < ATTEMPTS && now.isPresent() && !version(now.get()).equals(version(then)); i++) {
+        for (int i = 0;
+            i < ATTEMPTS && now.isPresent() && !version(now.get()).equals(version(then));
+            i++) {
           now = ApplyCommand.live(session, item);
           then = ApplyCommand.merged(session, item, now);
         }

@@ -152,11 +152,7 @@ final class ProxyCommand {
                 + root
                 + path
                 + (query.isEmpty() ? "" : "?" + query));
-    Headers headers =
-        exchange
-            .headers()
-            .without("Host")
-            .without("Authorization");
+    Headers headers = exchange.headers().without("Host").without("Authorization");
     for (int i = 0; i < credentials.size(); i += 2) {
       headers = headers.without(credentials.get(i));
     }
