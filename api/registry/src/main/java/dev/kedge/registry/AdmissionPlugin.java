@@ -156,6 +156,12 @@ public interface AdmissionPlugin {
      */
     KubeObject take(Version version, KubeObject changed, KubeObject stored);
 
+    /**
+     * A document with an apply configuration merged into it, by the list types of its schema; who
+     * owns what is not asked.
+     */
+    KubeObject merge(Version version, KubeObject shown, JsonObject configuration);
+
     /** The options of the request, such as a {@code meta.k8s.io/v1 CreateOptions}. */
     JsonObject options();
   }

@@ -6,6 +6,7 @@ import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Schema;
+import dev.kedge.model.ServerSideApply;
 import dev.kedge.registry.AdmissionPlugin.Asked;
 import dev.kedge.registry.AdmissionPlugin.Version;
 import dev.kedge.registry.Registry.DeleteOptions;
@@ -109,6 +110,18 @@ final class Forms implements Asked {
     } catch (ApiException e) {
       throw ApiException.internal(e.status().message(), e);
     }
+  }
+
+  @Override
+  public KubeObject merge(Version version, KubeObject shown, JsonObject configuration) {
+    Schema schema = lens == Lens.WHOLE ? served(version).info().schema() : Documents.builtin(version.kind());
+    return new KubeObject(
+        ServerSideApply.merged(
+            shown.json(),
+            configuration
+                .with("apiVersion", version.kind().apiVersion())
+                .with("kind", version.kind().kind()),
+            schema));
   }
 
   private Served served(Version version) {

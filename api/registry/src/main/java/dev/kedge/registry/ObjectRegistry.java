@@ -450,6 +450,11 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     }
 
     @Override
+    public Optional<ResourceType> typeOf(GroupVersionKind kind) {
+      return catalogs.current().ofKind(kind).map(ResourceInfo::type);
+    }
+
+    @Override
     public List<Long> revisions(ResourceType type) {
       return catalogs.current().stored(type.groupResource()).stream()
           .flatMap(kind -> kind.cache().list(Selection.ALL, 0, 0).items().stream())

@@ -1,5 +1,6 @@
 package dev.kedge.registry;
 
+import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import java.util.List;
@@ -10,6 +11,9 @@ import java.util.Optional;
  * authorisation and admission, as of the moment of the call or a little before. Any thread.
  */
 public interface Objects {
+  /** The resource whose documents are of a kind. */
+  Optional<ResourceType> typeOf(GroupVersionKind kind);
+
   /** The object, read from the watch cache and, where that does not have it, from the store. */
   Optional<KubeObject> find(ResourceType type, String namespace, String name);
 

@@ -172,11 +172,11 @@ class AdmissionTest {
             () ->
                 cluster.create(
                     """
-                    {apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicyBinding,
-                     metadata: {name: w}}
+                    {apiVersion: storagemigration.k8s.io/v1beta1, kind: StorageVersionMigration,
+                     metadata: {name: w}, spec: {resource: {group: apps, resource: deployments}}}
                     """))
         .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.code()).isEqualTo(403))
-        .hasMessageContaining("admission policies is not supported yet");
+        .hasMessageContaining("Storage version migration is not supported yet");
   }
 
   @Test

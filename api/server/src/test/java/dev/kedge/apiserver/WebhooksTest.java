@@ -345,6 +345,34 @@ class WebhooksTest {
   }
 
   @Test
+  void conditionsDecideWhoIsAsked() throws Exception {
+    hooks.admission("/condition", _ -> JsonObject.of("allowed", false));
+    active(
+        "Validating",
+        "condition",
+        ", matchConditions: [{name: not-leases, expression: \"object.metadata.name != 'free'\"},"
+            + " {name: data, expression: \"object.data.x == 'y' || request.operation ==" 
+            + " 'DELETE'\"}]");
+    assertThat(configMap("free", "{}").status()).isEqualTo(201);
+    assertThat(configMap("one", "{x: z}").status()).isEqualTo(201);
+    assertThat(configMap("two", "{x: 'y'}").status()).isEqualTo(400);
+    Reply failed = configMap("three", "{}");
+    assertThat(failed.status()).isEqualTo(403);
+    assertThat(failed.json().text("message"))
+        .isEqualTo(
+            "configmaps \"three\" is forbidden: expression 'object.data.x == 'y' ||"
+                + " request.operation == 'DELETE'' resulted in error: no such key: data");
+    Reply refused =
+        configure("Mutating", "bad", ", matchConditions: [{name: a, expression: 'nope'}]");
+    assertThat(refused.json().text("message"))
+        .contains(
+            "webhooks[0].matchConditions[0].expression: Invalid value: \"nope\": compilation"
+                + " failed: ERROR: <input>:1:1: undeclared reference to 'nope' (in container '')");
+    server.send("DELETE", REGISTRATION + "validatingwebhookconfigurations", "");
+    Awaitility.await().until(() -> configMap("four", "{x: 'y'}").status() == 201);
+  }
+
+  @Test
   void aRuleAboutAnotherVersionSeesThatVersion() throws Exception {
     hooks.admission("/equivalent", _ -> WebhookServer.allowed());
     String rules =

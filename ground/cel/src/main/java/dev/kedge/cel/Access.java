@@ -30,13 +30,20 @@ public interface Access {
    */
   record Decision(boolean allowed, String reason, String error) {}
 
-  /** The value of the variable. */
-  static Object authorizer(Access access) {
-    return new Authorizer(access, new Question("", "", "", "", "", "", "", ""));
+  /** The declaration of the variable. */
+  Declaration VARIABLE = Declaration.of(Signatures.AUTHORIZER, Long.MAX_VALUE, 0);
+
+  /**
+   * The value of the variable.
+   *
+   * @param request what {@code authorizer.requestResource} asks about
+   */
+  static Object authorizer(Access access, Question request) {
+    return new Authorizer(access, new Question("", "", "", "", "", "", "", ""), request);
   }
 
   /** A question in the making. */
-  record Authorizer(Access access, Question question) {}
+  record Authorizer(Access access, Question question, Question request) {}
 
   /** A question about a path. */
   record PathCheck(Access access, Question question) {}

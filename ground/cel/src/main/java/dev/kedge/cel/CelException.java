@@ -26,6 +26,11 @@ public final class CelException extends RuntimeException {
     return cost;
   }
 
+  /** The same failure with words before its message. */
+  public CelException in(String before) {
+    return new CelException(before + why(), 0);
+  }
+
   static CelException noOverload() {
     return new CelException("no such overload");
   }

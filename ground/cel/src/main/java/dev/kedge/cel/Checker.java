@@ -161,6 +161,9 @@ final class Checker {
           }
           case DYN, ERROR -> CelType.DYN;
           default -> {
+            if (target.equals(Signatures.AUTHORIZER) && field.equals("requestResource")) {
+              yield Signatures.RESOURCE_CHECK;
+            }
             source.report(position, "type '" + target + "' does not support field selection");
             yield CelType.DYN;
           }

@@ -3,6 +3,7 @@ package dev.kedge.cel;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What expressions can name, and the place where they are compiled. Immutable; any thread.
@@ -24,9 +25,18 @@ public record Environment(Map<String, Declaration> variables, Map<String, Declar
     return new Environment(variables, Map.of());
   }
 
+  /** The types below {@code Object} are the fields of the object at hand, which may be any. */
+  private @Nullable Declaration struct(String name) {
+    Declaration known = structs.get(name);
+    return known == null && name.startsWith("Object.") && structs.containsKey("Object")
+        ? Declaration.DYN
+        : known;
+  }
+
   /** The text is no expression that makes sense here; the message tells every fault. */
   public static final class InvalidException extends Exception {
-    InvalidException(String message) {
+    /** With what {@link #why} is to say. */
+    public InvalidException(String message) {
       super(message, null, false, false);
     }
 
@@ -49,7 +59,7 @@ public record Environment(Map<String, Declaration> variables, Map<String, Declar
     }
     Map<String, CelType> types = new HashMap<>();
     variables.forEach((name, declaration) -> types.put(name, declaration.type()));
-    Checker checker = new Checker(source, types, structs::get);
+    Checker checker = new Checker(source, types, this::struct);
     Expr checked = checker.check(parsed.get());
     if (source.faulty()) {
       throw new InvalidException(source.faults());

@@ -277,7 +277,7 @@ final class Functions {
 
   private static Object access(String function, Object[] a) {
     return switch (a[0]) {
-      case Authorizer(Access access, Question q) ->
+      case Authorizer(Access access, Question q, Question request) ->
           switch (function) {
             case "path" ->
                 new PathCheck(
@@ -288,7 +288,8 @@ final class Functions {
             case "serviceAccount" ->
                 new Authorizer(
                     access,
-                    new Question(text(a[1]) + ":" + text(a[2]), "", "", "", "", "", "", ""));
+                    new Question(text(a[1]) + ":" + text(a[2]), "", "", "", "", "", "", ""),
+                    request);
             default -> throw none();
           };
       case PathCheck(Access access, Question q) when function.equals("check") ->

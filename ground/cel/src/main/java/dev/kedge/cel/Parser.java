@@ -272,9 +272,6 @@ final class Parser {
           throw unexpected(name, "IDENTIFIER");
         }
         if (!optional && name.kind() == Kind.IDENT && peek().is("(")) {
-          if (RESERVED.contains(name.text())) {
-            source.report(name.position(), "reserved identifier: " + name.text());
-          }
           int position = next().position();
           List<Expr> arguments = list(")");
           Expr target = expr;

@@ -226,6 +226,11 @@ public final class ServerSideApply {
     return result;
   }
 
+  /** A document with a configuration merged into it; who owns what is not asked. */
+  public static JsonObject merged(JsonObject live, JsonObject config, Schema schema) {
+    return TypedValues.merge(live, config, schema) instanceof JsonObject merged ? merged : live;
+  }
+
   /** The fields of a value that an applier of it would own. */
   public static FieldSet fieldSet(JsonObject value, Schema schema) {
     return TypedValues.fieldSet(value, schema).difference(STRIPPED);

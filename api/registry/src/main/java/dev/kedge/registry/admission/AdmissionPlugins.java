@@ -34,8 +34,10 @@ public final class AdmissionPlugins {
         new RbacEscalation(authorizer, rbac),
         new PodSecurity(),
         new Unsupported(),
-        new MutatingWebhooks(calls),
-        new ValidatingWebhooks(calls),
+        new MutatingPolicies(authorizer),
+        new MutatingWebhooks(calls, authorizer),
+        new ValidatingPolicies(authorizer),
+        new ValidatingWebhooks(calls, authorizer),
         // Counts, so it comes when nobody else can refuse any more.
         new ResourceQuotas());
   }

@@ -1,5 +1,7 @@
 package dev.kedge.registry.admission;
 
+import dev.kedge.cel.Environment.InvalidException;
+import dev.kedge.identity.Authorizer;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonArray;
@@ -36,7 +38,8 @@ record Hook(
     boolean sideEffects,
     Duration timeout,
     String reviewVersion,
-    JsonObject clientConfig) {
+    JsonObject clientConfig,
+    Conditions conditions) {
 
   private static final List<String> REVIEW_VERSIONS = List.of("v1", "v1beta1");
 
@@ -56,13 +59,18 @@ record Hook(
     }
   }
 
-  static Hook of(KubeObject configuration, int index, JsonObject webhook, boolean mutating) {
+  /**
+   * @throws InvalidException if a condition does not compile
+   */
+  static Hook of(KubeObject configuration, int index, JsonObject webhook, boolean mutating)
+      throws InvalidException {
+    boolean failOpen = webhook.text("failurePolicy").equals("Ignore");
     return new Hook(
         configuration.name() + "/" + webhook.text("name") + "/" + index,
         webhook.text("name"),
         Target.ofWebhook(webhook),
         mutating,
-        webhook.text("failurePolicy").equals("Ignore"),
+        failOpen,
         webhook.text("reinvocationPolicy").equals("IfNeeded"),
         !webhook.text("sideEffects").matches("None|NoneOnDryRun"),
         Duration.ofSeconds(webhook.integerOr(10, "timeoutSeconds")),
@@ -70,7 +78,30 @@ record Hook(
             .filter(REVIEW_VERSIONS::contains)
             .findFirst()
             .orElse(""),
-        webhook.object("clientConfig"));
+        webhook.object("clientConfig"),
+        Conditions.of(webhook.objects("matchConditions"), failOpen, false));
+  }
+
+  /**
+   * Whether the webhook's conditions hold.
+   *
+   * @throws ApiException 403 if that cannot be told and the policy is to fail
+   */
+  boolean wants(
+      Review review, Version version, KubeObject shown, KubeObject old, Authorizer authorizer) {
+    if (conditions.isEmpty()) {
+      return true;
+    }
+    try {
+      return conditions.match(
+          new Situation(review, version, shown, old, authorizer, Situation.CONDITION_BUDGET));
+    } catch (Conditions.FailedException e) {
+      throw ApiException.forbidden(
+          review.type().group(),
+          review.type().plural(),
+          Target.name(review, shown),
+          String.valueOf(e.getMessage()));
+    }
   }
 
   /**
@@ -113,49 +144,22 @@ record Hook(
 
   private JsonObject request(
       String uid, Review review, Version version, KubeObject shown, KubeObject old) {
-    Version asked = review.asked().version();
-    JsonObject.Builder request =
-        JsonObject.builder()
-            .put("uid", uid)
-            .put("kind", kind(version))
-            .put("resource", resource(version))
-            .putNonEmpty("subResource", review.subresource())
-            .put("requestKind", kind(asked))
-            .put("requestResource", resource(asked))
-            .putNonEmpty("requestSubResource", review.subresource())
-            .putNonEmpty("name", Target.name(review, shown))
-            .putNonEmpty("namespace", Target.namespace(review, shown))
-            .put("operation", review.operation().name())
-            .put("userInfo", Requests.user(review.user()))
-            .put("object", document(shown))
-            .put("oldObject", document(old))
-            .put("dryRun", review.dryRun())
-            .put("options", document(new KubeObject(review.asked().options())));
+    JsonObject request =
+        Requests.admission(review, version, shown)
+            .with("uid", uid)
+            .with("object", document(shown))
+            .with("oldObject", document(old));
     return JsonObject.of(
         "kind",
         "AdmissionReview",
         "apiVersion",
         "admission.k8s.io/" + reviewVersion,
         "request",
-        request.build());
+        request);
   }
 
   private static JsonValue document(KubeObject object) {
     return Target.isThere(object) ? object.json() : JsonNull.NULL;
-  }
-
-  private static JsonObject kind(Version version) {
-    return JsonObject.of(
-        "group", version.kind().group(),
-        "version", version.kind().version(),
-        "kind", version.kind().kind());
-  }
-
-  private static JsonObject resource(Version version) {
-    return JsonObject.of(
-        "group", version.resource().group(),
-        "version", version.resource().version(),
-        "resource", version.resource().plural());
   }
 
   private JsonObject verified(String uid, JsonObject answer) throws FailedException {

@@ -1,5 +1,6 @@
 package dev.kedge.registry.admission;
 
+import dev.kedge.cel.Environment.InvalidException;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
@@ -33,7 +34,11 @@ final class Hooks {
     for (KubeObject configuration : objects.list(type, "")) {
       List<JsonObject> webhooks = configuration.json().objects("webhooks");
       for (int i = 0; i < webhooks.size(); i++) {
-        hooks.add(Hook.of(configuration, i, webhooks.get(i), mutating));
+        try {
+          hooks.add(Hook.of(configuration, i, webhooks.get(i), mutating));
+        } catch (InvalidException e) {
+          throw new IllegalStateException("a stored condition does not compile", e);
+        }
       }
     }
     made = new Made(present, List.copyOf(hooks));

@@ -1,5 +1,6 @@
 package dev.kedge.registry.admission;
 
+import dev.kedge.identity.Authorizer;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonObject;
@@ -23,9 +24,11 @@ final class MutatingWebhooks implements AdmissionPlugin {
   private static final KubeObject NONE = new KubeObject(JsonObject.EMPTY);
 
   private final WebhookCalls calls;
+  private final Authorizer authorizer;
   private final Hooks hooks = new Hooks(Resources.MUTATING_WEBHOOK_CONFIGURATIONS, true);
 
-  MutatingWebhooks(WebhookCalls calls) {
+  MutatingWebhooks(WebhookCalls calls, Authorizer authorizer) {
+    this.authorizer = authorizer;
     this.calls = calls;
   }
 
@@ -72,6 +75,14 @@ final class MutatingWebhooks implements AdmissionPlugin {
     for (Hook hook : all) {
       Optional<Version> version = hook.target().match(review, document.stored());
       if (version.isEmpty() || review.round().second() && !notes.again.contains(hook.id())) {
+        continue;
+      }
+      if (!hook.wants(
+          review,
+          version.get(),
+          document.shown(version.get()),
+          document.old(version.get()),
+          authorizer)) {
         continue;
       }
       if (call(hook, review, version.get(), document)) {

@@ -59,17 +59,27 @@ record Target(
    * @throws ApiException 404 if the request's namespace is not there
    */
   Optional<Version> match(Review review, KubeObject object) {
-    if (!namespaces.isEmpty() && !namespaceMatches(review, object)) {
-      return Optional.empty();
-    }
-    if (!objects.isEmpty()
-        && !(isThere(object) && objects.matches(object.labels()))
-        && !(before(review) && objects.matches(review.old().labels()))) {
+    if (!matchesSelectors(review, object)) {
       return Optional.empty();
     }
     Version asked = review.asked().version();
     Optional<Version> excludedBy = version(excluded, review, object, asked);
     return excludedBy.isPresent() ? Optional.empty() : version(rules, review, object, asked);
+  }
+
+  /** Whether the selectors, apart from the rules, match a request. */
+  boolean matchesSelectors(Review review, KubeObject object) {
+    return (namespaces.isEmpty() || namespaceMatches(review, object))
+        && (objects.isEmpty()
+            || isThere(object) && objects.matches(object.labels())
+            || before(review) && objects.matches(review.old().labels()));
+  }
+
+  /** As a binding's resources: without rules it is about whatever its policy is about. */
+  boolean narrows(Review review, KubeObject object) {
+    return rules.isEmpty()
+        ? matchesSelectors(review, object)
+        : match(review, object).isPresent();
   }
 
   private Optional<Version> version(

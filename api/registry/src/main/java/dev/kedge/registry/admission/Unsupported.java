@@ -11,14 +11,6 @@ import java.util.Map;
 final class Unsupported implements AdmissionPlugin {
   private static final Map<String, String> REFUSED =
       Map.of(
-          "validatingadmissionpolicies.admissionregistration.k8s.io",
-          "Evaluating admission policies",
-          "validatingadmissionpolicybindings.admissionregistration.k8s.io",
-          "Evaluating admission policies",
-          "mutatingadmissionpolicies.admissionregistration.k8s.io",
-          "Evaluating admission policies",
-          "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
-          "Evaluating admission policies",
           "storageversionmigrations.storagemigration.k8s.io",
           "Storage version migration");
 

@@ -1,5 +1,6 @@
 package dev.kedge.registry.admission;
 
+import dev.kedge.identity.Authorizer;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
@@ -26,9 +27,11 @@ final class ValidatingWebhooks implements AdmissionPlugin {
   private static final KubeObject NONE = new KubeObject(JsonObject.EMPTY);
 
   private final WebhookCalls calls;
+  private final Authorizer authorizer;
   private final Hooks hooks = new Hooks(Resources.VALIDATING_WEBHOOK_CONFIGURATIONS, false);
 
-  ValidatingWebhooks(WebhookCalls calls) {
+  ValidatingWebhooks(WebhookCalls calls, Authorizer authorizer) {
+    this.authorizer = authorizer;
     this.calls = calls;
   }
 
@@ -61,13 +64,16 @@ final class ValidatingWebhooks implements AdmissionPlugin {
     for (Hook hook : all) {
       Optional<Version> version = hook.target().match(review, stored);
       if (version.isPresent()) {
-        invocations.add(new Invocation(hook, version.get()));
-        forms.computeIfAbsent(
-            version.get(),
-            wanted ->
-                new Forms(
-                    Target.isThere(stored) ? review.asked().show(wanted, stored) : stored,
-                    old(review, wanted)));
+        Forms form =
+            forms.computeIfAbsent(
+                version.get(),
+                wanted ->
+                    new Forms(
+                        Target.isThere(stored) ? review.asked().show(wanted, stored) : stored,
+                        old(review, wanted)));
+        if (hook.wants(review, version.get(), form.shown(), form.old(), authorizer)) {
+          invocations.add(new Invocation(hook, version.get()));
+        }
       }
     }
     switch (invocations.size()) {

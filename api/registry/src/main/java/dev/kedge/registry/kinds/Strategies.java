@@ -48,6 +48,16 @@ public final class Strategies {
           Map.entry(
               "admissionregistration.k8s.io/ValidatingWebhookConfiguration",
               new WebhookConfiguration(false)),
+          Map.entry(
+              "admissionregistration.k8s.io/ValidatingAdmissionPolicy", new AdmissionPolicy(false)),
+          Map.entry(
+              "admissionregistration.k8s.io/MutatingAdmissionPolicy", new AdmissionPolicy(true)),
+          Map.entry(
+              "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding",
+              new AdmissionPolicy.Binding(false)),
+          Map.entry(
+              "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding",
+              new AdmissionPolicy.Binding(true)),
           Map.entry("rbac.authorization.k8s.io/Role", new AccessKinds.Role(true)),
           Map.entry("rbac.authorization.k8s.io/ClusterRole", new AccessKinds.Role(false)),
           Map.entry("rbac.authorization.k8s.io/RoleBinding", new AccessKinds.Binding(true)),

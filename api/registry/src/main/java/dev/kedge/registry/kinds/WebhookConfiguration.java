@@ -63,11 +63,7 @@ final class WebhookConfiguration implements Strategy {
     }
     WebhookClientConfig.faults(field + ".clientConfig", webhook.object("clientConfig"))
         .forEach(checks::add);
-    if (!webhook.array("matchConditions").isEmpty()) {
-      checks.forbidden(
-          field + ".matchConditions",
-          "match conditions in CEL are not supported yet; leave matchConditions out");
-    }
+    AdmissionPolicy.conditions(field + ".matchConditions", webhook, false, checks);
   }
 
   private static void versions(String field, JsonObject webhook, Checks checks) {
