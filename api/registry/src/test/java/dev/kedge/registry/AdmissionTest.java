@@ -167,19 +167,6 @@ class AdmissionTest {
   }
 
   @Test
-  void refusesByNameWhatWouldHaveNoEffect() {
-    assertThatThrownBy(
-            () ->
-                cluster.create(
-                    """
-                    {apiVersion: storagemigration.k8s.io/v1beta1, kind: StorageVersionMigration,
-                     metadata: {name: w}, spec: {resource: {group: apps, resource: deployments}}}
-                    """))
-        .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.code()).isEqualTo(403))
-        .hasMessageContaining("Storage version migration is not supported yet");
-  }
-
-  @Test
   void namespacesSetTheSecurityLevel() {
     cluster.create(
         """

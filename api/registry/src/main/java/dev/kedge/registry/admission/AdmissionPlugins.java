@@ -33,7 +33,6 @@ public final class AdmissionPlugins {
         new CertificateRequests(authorizer),
         new RbacEscalation(authorizer, rbac),
         new PodSecurity(),
-        new Unsupported(),
         new MutatingPolicies(authorizer),
         new MutatingWebhooks(calls, authorizer),
         new ValidatingPolicies(authorizer),
