@@ -114,7 +114,8 @@ final class Forms implements Asked {
 
   @Override
   public KubeObject merge(Version version, KubeObject shown, JsonObject configuration) {
-    Schema schema = lens == Lens.WHOLE ? served(version).info().schema() : Documents.builtin(version.kind());
+    Schema schema =
+        lens == Lens.WHOLE ? served(version).info().schema() : Documents.builtin(version.kind());
     return new KubeObject(
         ServerSideApply.merged(
             shown.json(),

@@ -59,7 +59,8 @@ class PoliciesTest {
     Awaitility.await()
         .until(
             () ->
-                !cluster.list(
+                !cluster
+                    .list(
                         new dev.kedge.model.ResourceType(
                             "admissionregistration.k8s.io",
                             "v1",
@@ -118,7 +119,9 @@ class PoliciesTest {
 
   @Test
   void parametersNamespacesRequestsAndConditionsAreSeen() {
-    make("{apiVersion: v1, kind: ConfigMap, metadata: {name: limits, namespace: default}, data: {max: '2'}}");
+    make(
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: limits, namespace: default}, data:"
+            + " {max: '2'}}");
     policy(
         "Validating",
         "params",
@@ -153,8 +156,7 @@ class PoliciesTest {
     policy("Validating", "strict", "validations: [{expression: 'object.nope == 1'}]");
     bind("Validating", "strict", ", validationActions: [Deny]");
     assertThatThrownBy(() -> configMap("one", "{}"))
-        .hasMessageEndingWith(
-            "expression 'object.nope == 1' resulted in error: no such key: nope");
+        .hasMessageEndingWith("expression 'object.nope == 1' resulted in error: no such key: nope");
     cluster.patch(
         new dev.kedge.model.ResourceType(
             "admissionregistration.k8s.io",
@@ -176,10 +178,10 @@ class PoliciesTest {
         "label",
         "reinvocationPolicy: Never, mutations: [{patchType: ApplyConfiguration, applyConfiguration:"
             + " {expression: \"Object{metadata: Object.metadata{labels: {'by': 'policy'}}, data:"
-            + " {'added': object.metadata.name}}\"}}, {patchType: JSONPatch, jsonPatch: {expression:"
-            + " \"[JSONPatch{op: 'test', path: '/data/added', value: object.metadata.name},"
-            + " JSONPatch{op: 'add', path: '/data/' + jsonpatch.escapeKey('x/y').replace('~1', '-'),"
-            + " value: 'z'}]\"}}]");
+            + " {'added': object.metadata.name}}\"}}, {patchType: JSONPatch, jsonPatch:"
+            + " {expression: \"[JSONPatch{op: 'test', path: '/data/added', value:"
+            + " object.metadata.name}, JSONPatch{op: 'add', path: '/data/' +"
+            + " jsonpatch.escapeKey('x/y').replace('~1', '-'), value: 'z'}]\"}}]");
     bind("Mutating", "label", "");
     KubeObject made = configMap("one", "{a: b}").object().tree();
     assertThat(made.labels()).containsEntry("by", "policy");
@@ -218,8 +220,7 @@ class PoliciesTest {
         .hasMessageContaining("must not contain both Deny and Warn");
     assertThatThrownBy(() -> bind("Validating", "x", ""))
         .hasMessageContaining("at least one validation action is required");
-    assertThatThrownBy(
-            () -> bind("Validating", "x", ", validationActions: [Deny], paramRef: {}"))
+    assertThatThrownBy(() -> bind("Validating", "x", ", validationActions: [Deny], paramRef: {}"))
         .hasMessageContaining("one of name or selector must be specified");
   }
 }

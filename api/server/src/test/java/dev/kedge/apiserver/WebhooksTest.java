@@ -351,7 +351,7 @@ class WebhooksTest {
         "Validating",
         "condition",
         ", matchConditions: [{name: not-leases, expression: \"object.metadata.name != 'free'\"},"
-            + " {name: data, expression: \"object.data.x == 'y' || request.operation ==" 
+            + " {name: data, expression: \"object.data.x == 'y' || request.operation =="
             + " 'DELETE'\"}]");
     assertThat(configMap("free", "{}").status()).isEqualTo(201);
     assertThat(configMap("one", "{x: z}").status()).isEqualTo(201);

@@ -82,8 +82,7 @@ final class Evaluation {
       return present(operand, select.field);
     }
     pay(1);
-    if (operand instanceof Access.Authorizer authorizer
-        && select.field.equals("requestResource")) {
+    if (operand instanceof Access.Authorizer authorizer && select.field.equals("requestResource")) {
       return new Access.ResourceCheck(authorizer.access(), authorizer.request());
     }
     if (operand instanceof Optional<?>) {

@@ -151,7 +151,10 @@ public final class AdmissionExpressions {
     Kind kind = program.type().kind();
     if (!results.isEmpty() && kind != Kind.DYN && !results.contains(kind)) {
       List<String> names =
-          results.stream().map(one -> one.name().toLowerCase(java.util.Locale.ROOT)).sorted().toList();
+          results.stream()
+              .map(one -> one.name().toLowerCase(java.util.Locale.ROOT))
+              .sorted()
+              .toList();
       throw new InvalidException(
           names.size() == 1
               ? "must evaluate to " + names.getFirst()

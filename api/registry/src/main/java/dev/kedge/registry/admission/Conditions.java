@@ -68,8 +68,7 @@ final class Conditions {
           return false;
         }
       } catch (CelException e) {
-        failures.add(
-            "expression '" + condition.expression() + "' resulted in error: " + e.why());
+        failures.add("expression '" + condition.expression() + "' resulted in error: " + e.why());
       } catch (Situation.BudgetException e) {
         failures.add(String.valueOf(e.getMessage()));
         break;

@@ -117,11 +117,7 @@ final class MutatingPolicies implements AdmissionPlugin {
   }
 
   private KubeObject mutated(
-      Policy policy,
-      Review review,
-      Version version,
-      KubeObject stored,
-      Optional<KubeObject> param)
+      Policy policy, Review review, Version version, KubeObject stored, Optional<KubeObject> param)
       throws Conditions.FailedException, ParameterException {
     if (!policy.fault().isEmpty()) {
       throw new ParameterException(policy.fault());
@@ -175,8 +171,7 @@ final class MutatingPolicies implements AdmissionPlugin {
   }
 
   private static KubeObject configured(
-      Review review, Version version, KubeObject shown, JsonValue value)
-      throws ParameterException {
+      Review review, Version version, KubeObject shown, JsonValue value) throws ParameterException {
     if (!(value instanceof JsonObject configuration)) {
       throw new ParameterException("must evaluate to Object");
     }
@@ -205,7 +200,6 @@ final class MutatingPolicies implements AdmissionPlugin {
                     + "' denied request: "
                     + why)
             .status();
-    throw new ApiException(
-        new Status(422, "Invalid", forbidden.message(), forbidden.details()));
+    throw new ApiException(new Status(422, "Invalid", forbidden.message(), forbidden.details()));
   }
 }

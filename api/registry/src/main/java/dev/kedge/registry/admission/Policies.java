@@ -39,8 +39,7 @@ final class Policies {
    */
   Policies(String prefix) {
     String plural = prefix.toLowerCase(java.util.Locale.ROOT) + "admissionpolic";
-    policies =
-        new ResourceType(GROUP, "v1", plural + "ies", prefix + "AdmissionPolicy", false);
+    policies = new ResourceType(GROUP, "v1", plural + "ies", prefix + "AdmissionPolicy", false);
     bindings =
         new ResourceType(
             GROUP, "v1", plural + "ybindings", prefix + "AdmissionPolicyBinding", false);
@@ -148,8 +147,7 @@ final class Policies {
                 message.isBlank()
                     ? Optional.empty()
                     : Optional.of(
-                        AdmissionExpressions.compile(
-                            environment, message, Set.of(Kind.STRING)))));
+                        AdmissionExpressions.compile(environment, message, Set.of(Kind.STRING)))));
       }
       for (JsonObject mutation : spec.objects("mutations")) {
         String text =
@@ -222,9 +220,7 @@ final class Policies {
             .orElseThrow(
                 () ->
                     new ParameterException(
-                        "failed to find resource referenced by paramKind: '"
-                            + wanted
-                            + "'"));
+                        "failed to find resource referenced by paramKind: '" + wanted + "'"));
     String namespace = reference.text("namespace");
     if (!type.namespaced() && !namespace.isEmpty()) {
       throw new ParameterException(

@@ -12,7 +12,6 @@ import dev.kedge.identity.Authorizer;
 import dev.kedge.identity.Authorizer.Attributes;
 import dev.kedge.identity.User;
 import dev.kedge.model.JsonNull;
-import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
 import dev.kedge.registry.AdmissionPlugin.Review;
@@ -25,9 +24,7 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/**
- * One request as expressions see it, and what they may still cost. One thread.
- */
+/** One request as expressions see it, and what they may still cost. One thread. */
 final class Situation {
   /** What all expressions of a policy may cost together, as upstream. */
   static final long BUDGET = 10_000_000;
@@ -36,7 +33,8 @@ final class Situation {
   static final long CONDITION_BUDGET = 2_500_000;
 
   private static final String OUT_OF_BUDGET =
-      "validation failed due to running out of cost budget, no further validation rules will be run";
+      "validation failed due to running out of cost budget, no further validation rules will be"
+          + " run";
 
   private final Map<String, Object> values = new HashMap<>();
   private long left;
@@ -83,9 +81,7 @@ final class Situation {
   }
 
   private static Object document(KubeObject object) {
-    return Target.isThere(object)
-        ? Values.of(object.json(), Declaration.DYN)
-        : JsonNull.NULL;
+    return Target.isThere(object) ? Values.of(object.json(), Declaration.DYN) : JsonNull.NULL;
   }
 
   private static Decision decide(Authorizer authorizer, User sender, Question question) {

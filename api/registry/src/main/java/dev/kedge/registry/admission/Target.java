@@ -77,9 +77,7 @@ record Target(
 
   /** As a binding's resources: without rules it is about whatever its policy is about. */
   boolean narrows(Review review, KubeObject object) {
-    return rules.isEmpty()
-        ? matchesSelectors(review, object)
-        : match(review, object).isPresent();
+    return rules.isEmpty() ? matchesSelectors(review, object) : match(review, object).isPresent();
   }
 
   private Optional<Version> version(

@@ -131,8 +131,7 @@ final class ValidatingPolicies implements AdmissionPlugin {
     } catch (Conditions.FailedException e) {
       return failure(policy, String.valueOf(e.getMessage()));
     }
-    Situation situation =
-        new Situation(review, version, shown, old, authorizer, Situation.BUDGET);
+    Situation situation = new Situation(review, version, shown, old, authorizer, Situation.BUDGET);
     situation.params(param.orElse(null));
     situation.variables(policy.variables());
     List<Objection> objections = new ArrayList<>();
@@ -141,14 +140,12 @@ final class ValidatingPolicies implements AdmissionPlugin {
         if (!Boolean.TRUE.equals(situation.value(expression.program()))) {
           String reason = expression.source().text("reason");
           objections.add(
-              new Objection(
-                  message(expression, situation), reason.isEmpty() ? "Invalid" : reason));
+              new Objection(message(expression, situation), reason.isEmpty() ? "Invalid" : reason));
         }
       } catch (CelException e) {
         objections.addAll(
             failure(
-                policy,
-                "expression '" + expression.text() + "' resulted in error: " + e.why()));
+                policy, "expression '" + expression.text() + "' resulted in error: " + e.why()));
       } catch (Situation.BudgetException e) {
         return failure(policy, String.valueOf(e.getMessage()));
       }
@@ -191,10 +188,7 @@ final class ValidatingPolicies implements AdmissionPlugin {
     String reason = objection.reason().isEmpty() ? "Invalid" : objection.reason();
     Status forbidden =
         ApiException.forbidden(
-                review.type().group(),
-                review.type().plural(),
-                Target.name(review, shown),
-                message)
+                review.type().group(), review.type().plural(), Target.name(review, shown), message)
             .status();
     return new ApiException(
         new Status(

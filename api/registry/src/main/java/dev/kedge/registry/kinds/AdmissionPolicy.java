@@ -165,8 +165,7 @@ final class AdmissionPolicy implements Strategy {
     List<JsonObject> annotations = spec.objects("auditAnnotations");
     if (validations.isEmpty() && annotations.isEmpty()) {
       for (String field : List.of("spec.validations", "spec.auditAnnotations")) {
-        checks.required(
-            field, "validations or auditAnnotations must contain at least one item");
+        checks.required(field, "validations or auditAnnotations must contain at least one item");
       }
     }
     for (int i = 0; i < validations.size(); i++) {
@@ -192,8 +191,7 @@ final class AdmissionPolicy implements Strategy {
         checks.required(at + ".valueExpression", "valueExpression is not specified");
       } else if (expression.length() > LONGEST_ANNOTATION) {
         checks.required(
-            at + ".valueExpression",
-            "must not exceed " + LONGEST_ANNOTATION + " bytes in length");
+            at + ".valueExpression", "must not exceed " + LONGEST_ANNOTATION + " bytes in length");
       } else {
         compiled(
             at + ".valueExpression",
@@ -222,8 +220,7 @@ final class AdmissionPolicy implements Strategy {
       checks.invalid(
           at + ".messageExpression", messageExpression, "must be non-empty if specified");
     } else if (!messageExpression.isEmpty()) {
-      compiled(
-          at + ".messageExpression", messageExpression, messages, Set.of(Kind.STRING), checks);
+      compiled(at + ".messageExpression", messageExpression, messages, Set.of(Kind.STRING), checks);
     }
     String message = validation.text("message");
     if (!message.isEmpty() && message.isBlank()) {
@@ -232,11 +229,7 @@ final class AdmissionPolicy implements Strategy {
       checks.invalid(at + ".message", message, "message must not contain line breaks");
     }
     checks.oneOfOrNone(
-        at + ".reason",
-        validation.text("reason"),
-        "Forbidden",
-        "Invalid",
-        "RequestEntityTooLarge");
+        at + ".reason", validation.text("reason"), "Forbidden", "Invalid", "RequestEntityTooLarge");
   }
 
   private static void mutations(JsonObject spec, Environment environment, Checks checks) {
@@ -244,8 +237,7 @@ final class AdmissionPolicy implements Strategy {
     if (mutations.isEmpty()) {
       checks.required("spec.mutations", "mutations must contain at least one item");
     }
-    checks.oneOf(
-        "spec.reinvocationPolicy", spec.text("reinvocationPolicy"), "IfNeeded", "Never");
+    checks.oneOf("spec.reinvocationPolicy", spec.text("reinvocationPolicy"), "IfNeeded", "Never");
     for (int i = 0; i < mutations.size(); i++) {
       String at = "spec.mutations[" + i + "]";
       JsonObject mutation = mutations.get(i);
@@ -296,8 +288,7 @@ final class AdmissionPolicy implements Strategy {
         paramRef(spec.object("paramRef"), checks);
       }
       if (spec.has("matchResources")) {
-        AdmissionRules.matchResources(
-            "spec.matchResouces", spec.object("matchResources"), checks);
+        AdmissionRules.matchResources("spec.matchResouces", spec.object("matchResources"), checks);
       }
       if (!mutating) {
         actions(spec, checks);
