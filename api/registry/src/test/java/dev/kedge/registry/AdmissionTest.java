@@ -167,6 +167,22 @@ class AdmissionTest {
   }
 
   @Test
+  void podsThatWouldMissTheirDevicesAreRefused() {
+    assertThatThrownBy(
+            () ->
+                cluster.create(
+                    """
+                    kind: Pod
+                    apiVersion: v1
+                    metadata: {name: p, namespace: default}
+                    spec:
+                      containers: [{name: c, image: i, resources: {claims: [{name: gpu}]}}]
+                      resourceClaims: [{name: gpu, resourceClaimName: gpu}]
+                    """))
+        .hasMessageContaining("dynamic resource allocation is not supported yet");
+  }
+
+  @Test
   void namespacesSetTheSecurityLevel() {
     cluster.create(
         """

@@ -1,17 +1,36 @@
 package dev.kedge.node;
 
+import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Quantity;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * The node's own last look at a pod, for those that a scheduler did not place, or placed on old
  * knowledge: does it fit beside what is here?
  */
 final class Admission {
+  /** Those that act on the pod alone, whatever it sets them to. */
+  private static final Set<String> SAFE_SYSCTLS =
+      Set.of(
+          "kernel.shm_rmid_forced",
+          "net.ipv4.ip_local_port_range",
+          "net.ipv4.ip_local_reserved_ports",
+          "net.ipv4.ip_unprivileged_port_start",
+          "net.ipv4.ping_group_range",
+          "net.ipv4.tcp_fin_timeout",
+          "net.ipv4.tcp_keepalive_intvl",
+          "net.ipv4.tcp_keepalive_probes",
+          "net.ipv4.tcp_keepalive_time",
+          "net.ipv4.tcp_rmem",
+          "net.ipv4.tcp_syncookies",
+          "net.ipv4.tcp_wmem");
+
   private Admission() {}
 
   /** The answer; reason and message are those of upstream's kubelet. */
@@ -89,6 +108,10 @@ final class Admission {
             false, "NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed");
       }
     }
+    Optional<Verdict> unable = unable(pod);
+    if (unable.isPresent()) {
+      return unable.get();
+    }
     if (others.size() + 1 > node.settings().maxPods()) {
       return full("pods", 1, others.size(), node.settings().maxPods());
     }
@@ -113,6 +136,41 @@ final class Admission {
       }
     }
     return Verdict.YES;
+  }
+
+  /** What this machine cannot do for any pod, or does for none. */
+  private static Optional<Verdict> unable(KubeObject pod) {
+    String os = pod.spec().text("os", "name");
+    if (!os.isEmpty() && !os.equals("linux")) {
+      return Optional.of(
+          new Verdict(
+              false,
+              "PodOSNotSupported",
+              "Failed to admit pod as the OS field doesn't match node OS"));
+    }
+    for (JsonObject sysctl : pod.spec().objects("securityContext", "sysctls")) {
+      String name = sysctl.text("name").replace('/', '.');
+      if (!SAFE_SYSCTLS.contains(name)) {
+        return Optional.of(
+            new Verdict(
+                false,
+                "SysctlForbidden",
+                "Pod was rejected: forbidden sysctl: \""
+                    + sysctl.text("name")
+                    + "\" not allowlisted"));
+      }
+    }
+    boolean confined =
+        Stream.concat(Stream.of(pod.spec()), Pods.all(pod).stream())
+            .map(part -> part.text("securityContext", "appArmorProfile", "type"))
+            .anyMatch(type -> !type.isEmpty() && !type.equals("Unconfined"));
+    return confined && !Machine.hasAppArmor()
+        ? Optional.of(
+            new Verdict(
+                false,
+                "AppArmor",
+                "Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host"))
+        : Optional.empty();
   }
 
   private static Verdict full(String resource, long requested, long used, long capacity) {

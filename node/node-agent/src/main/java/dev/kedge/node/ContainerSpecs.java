@@ -227,7 +227,12 @@ final class ContainerSpecs {
         quota = Math.max(quota, cpu.milli() * 100);
       }
     }
-    return new Cgroups.PodLimits(shares, allCpu ? quota : 0, allMemory ? memory : 0);
+    Quantity wholeCpu = Pods.quantity(pod.spec(), "limits", "cpu");
+    Quantity wholeMemory = Pods.quantity(pod.spec(), "limits", "memory");
+    return new Cgroups.PodLimits(
+        shares,
+        wholeCpu.isZero() ? allCpu ? quota : 0 : wholeCpu.milli() * 100,
+        wholeMemory.isZero() ? allMemory ? memory : 0 : wholeMemory.units());
   }
 
   private static long shares(Quantity cpu) {

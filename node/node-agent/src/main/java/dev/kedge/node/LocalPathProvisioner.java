@@ -107,6 +107,16 @@ public final class LocalPathProvisioner implements AutoCloseable {
               + " ReadWriteOnce and ReadWriteOncePod and volume mode Filesystem are supported");
       return Result.DONE;
     }
+    if (claim.spec().has("dataSource") || claim.spec().has("dataSourceRef")) {
+      events.warning(
+          claim,
+          "ProvisioningFailed",
+          "failed to provision volume with StorageClass \""
+              + storageClass.get().name()
+              + "\": local-path volumes begin empty: dataSource and dataSourceRef are not"
+              + " supported");
+      return Result.DONE;
+    }
     events.normal(
         claim,
         "Provisioning",

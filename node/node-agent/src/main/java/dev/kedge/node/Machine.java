@@ -60,6 +60,16 @@ final class Machine {
     return new Quantity(BigDecimal.valueOf(kibibytes * 1024), Quantity.Format.BINARY_SI);
   }
 
+  /** Whether the kernel can confine processes by AppArmor profiles. */
+  static boolean hasAppArmor() {
+    try {
+      return Cgroups.readKernelFile(Path.of("/sys/module/apparmor/parameters/enabled"))
+          .startsWith("Y");
+    } catch (IOException _) {
+      return false; // built without it
+    }
+  }
+
   /** A value of /proc/meminfo in bytes; 0 where it is not told. */
   static long memory(String name) throws IOException {
     for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) {

@@ -148,9 +148,22 @@ final class Pods {
 
   /**
    * What a pod asks of a resource: the greater of what its containers and sidecars need together
-   * and what any init container needs beside the sidecars before it; plus its overhead.
+   * and what any init container needs beside the sidecars before it, unless the pod asks for
+   * something as a whole; plus its overhead.
    */
   static Quantity request(KubeObject pod, String resource) {
+    Quantity most =
+        pod.spec()
+            .find("resources", "requests", resource)
+            .or(() -> pod.spec().find("resources", "limits", resource))
+            .map(Quantity::of)
+            .orElseGet(() -> ofContainers(pod, resource));
+    return pod.spec().find("overhead", resource).isPresent()
+        ? most.plus(Quantity.of(pod.spec().find("overhead", resource).orElseThrow()))
+        : most;
+  }
+
+  private static Quantity ofContainers(KubeObject pod, String resource) {
     Quantity running = Quantity.ZERO;
     for (JsonObject container : containers(pod)) {
       running = running.plus(request(container, resource));
@@ -168,10 +181,7 @@ final class Pods {
       init = init.compareTo(own) >= 0 ? init : own;
     }
     running = running.plus(sidecars);
-    Quantity most = running.compareTo(init) >= 0 ? running : init;
-    return pod.spec().find("overhead", resource).isPresent()
-        ? most.plus(Quantity.of(pod.spec().find("overhead", resource).orElseThrow()))
-        : most;
+    return running.compareTo(init) >= 0 ? running : init;
   }
 
   /** The host ports that containers ask for, as {@code ip:port/protocol}. */

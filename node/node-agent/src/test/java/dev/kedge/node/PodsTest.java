@@ -659,6 +659,118 @@ class PodsTest {
   }
 
   @Test
+  void runningPodsAreResizedAndGetTheSignalTheyAskFor() throws Exception {
+    create(
+        "elastic",
+        """
+        terminationGracePeriodSeconds: 20
+        containers:
+        - name: main
+          command: [sh, -c, "trap 'echo got-quit; exit 0' QUIT; while true; do sleep 0.1; done"]
+          lifecycle: {stopSignal: SIGQUIT}
+          resources: {requests: {cpu: 50m}, limits: {cpu: 100m, memory: 32Mi}}
+        """);
+    KubeObject pod = awaitPhase("elastic", "Running");
+    JsonObject container = pod.spec().objects("containers").getFirst();
+    JsonObject limits = JsonObject.of("cpu", "200m", "memory", "64Mi");
+    api.update(
+        Resources.PODS,
+        pod("elastic")
+            .with(
+                "spec",
+                pod.spec()
+                    .with(
+                        "containers",
+                        List.of(
+                            container.with(
+                                "resources",
+                                container.object("resources").with("limits", limits))))));
+    KubeObject resized =
+        awaitPod(
+            "elastic",
+            p ->
+                !p.status().objects("containerStatuses").isEmpty()
+                    && container(p, 0).object("resources", "limits").equals(limits));
+    assertThat(container(resized, 0).integer("restartCount")).isZero();
+    String id = container(resized, 0).text("containerID").replace("containerd://", "");
+    assertThat(memoryLimit(id)).isEqualTo(64L << 20);
+    api.update(
+        Resources.PODS,
+        pod("elastic")
+            .with(
+                "spec",
+                pod.spec()
+                    .with(
+                        "containers",
+                        List.of(
+                            container.with(
+                                "resources",
+                                JsonObject.of("requests", JsonObject.of("cpu", "9000")))))));
+    awaitPod(
+        "elastic",
+        p ->
+            p.status().objects("conditions").stream()
+                .anyMatch(
+                    c ->
+                        c.text("type").equals("PodResizePending")
+                            && c.text("reason").equals("Infeasible")));
+    assertThat(memoryLimit(id)).as("what it has it keeps").isEqualTo(64L << 20);
+    api.update(
+        Resources.PODS, pod("elastic").withMetadata("deletionTimestamp", "2026-01-01T00:00:00Z"));
+    KubeObject ended = awaitPod("elastic", p -> container(p, 0).object("state").has("terminated"));
+    assertThat(container(ended, 0).integer("state", "terminated", "exitCode")).isZero();
+  }
+
+  /** The memory limit of a container's cgroup, in either version's file. */
+  private long memoryLimit(String id) throws Exception {
+    try (var files = Files.walk(Path.of("/sys/fs/cgroup"))) {
+      return files
+          .filter(file -> file.getParent().getFileName().toString().equals(id))
+          .filter(
+              file ->
+                  List.of("memory.max", "memory.limit_in_bytes")
+                      .contains(file.getFileName().toString()))
+          .mapToLong(Cgroups::readNumber)
+          .max()
+          .orElseThrow();
+    }
+  }
+
+  @Test
+  void aPodThatOutgrowsItsStorageIsEvicted() throws Exception {
+    create(
+        "greedy",
+        "{containers: [{name: main, command: [sh, -c, 'head -c 3m /dev/zero > /data/file; sleep"
+            + " 100'], volumeMounts: [{name: data, mountPath: /data}]}], volumes: [{name: data,"
+            + " emptyDir: {sizeLimit: 1Mi}}]}");
+    KubeObject evicted = awaitPhase("greedy", "Failed");
+    assertThat(evicted.status().text("reason")).isEqualTo("Evicted");
+    assertThat(evicted.status().text("message"))
+        .isEqualTo("Usage of EmptyDir volume \"data\" exceeds the limit \"1Mi\". ");
+    assertThat(evicted.status().objects("conditions"))
+        .anyMatch(
+            c ->
+                c.text("type").equals("DisruptionTarget")
+                    && c.text("reason").equals("TerminationByKubelet"));
+    delete("greedy");
+  }
+
+  @Test
+  void whatTheNodeCannotDoIsRefused() {
+    create(
+        "tuned",
+        "{securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]}, containers: [{name:"
+            + " main}]}");
+    create("foreign", "{os: {name: windows}, containers: [{name: main}]}");
+    assertThat(awaitPhase("tuned", "Failed").status().text("message"))
+        .isEqualTo("Pod was rejected: forbidden sysctl: \"kernel.msgmax\" not allowlisted");
+    assertThat(awaitPhase("foreign", "Failed").status().text("reason"))
+        .isEqualTo("PodOSNotSupported");
+    delete("tuned");
+    delete("foreign");
+  }
+
+  @Test
   void claimsOfLocalPathGetADirectory() throws Exception {
     api.create(
         Resources.STORAGE_CLASSES,

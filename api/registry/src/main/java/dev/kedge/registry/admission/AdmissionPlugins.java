@@ -24,6 +24,7 @@ public final class AdmissionPlugins {
         new ServiceAccounts(),
         new NodeRestriction(),
         new RuntimeClasses(),
+        new DeviceClaims(),
         new Priority(),
         new DefaultTolerationSeconds(),
         DefaultClasses.storage(),
