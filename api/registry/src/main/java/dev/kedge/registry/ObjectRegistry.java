@@ -69,7 +69,10 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     this.catalogs = new CatalogHolder(store, settings.computed());
     settings.computed().forEach(c -> computed.put(c.info().type().groupResource(), c));
     this.objects = new StoredObjects();
-    this.network = new ServiceNetwork(settings.serviceRange());
+    this.network = new ServiceNetwork(
+            settings.serviceRange(),
+            settings.shared(),
+            () -> objects.listLatest(Resources.SERVICES, ""));
     this.patches = new Patches(clock);
     this.scales = new Scales(patches);
     this.webhooks = new WebhookCalls();
@@ -88,7 +91,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
   /** Loads custom resource definitions and what Services have been given. */
   public void start() {
     customResources.start();
-    network.restore(objects.list(Resources.SERVICES, ""));
+    network.restore();
     expiry.start();
   }
 

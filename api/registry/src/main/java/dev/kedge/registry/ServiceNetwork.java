@@ -13,31 +13,51 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 
 /**
  * Gives Services their cluster address and node ports, and takes them back. What is in use is
- * rebuilt from the stored Services at start; IPv4, one family. Any thread.
+ * rebuilt from the stored Services: at start, and where other servers write Services too, before
+ * each decision. IPv4, one family. Any thread.
  */
 final class ServiceNetwork implements WriteHook {
   private static final int FIRST_PORT = 30000;
   private static final int LAST_PORT = 32767;
 
   private final AddressRange range;
+  private final boolean shared;
+  private final Supplier<List<KubeObject>> stored;
+
+  // Taken by writes of this server that are under way, so that no stored Service tells of them.
+  private final Set<Long> pendingAddresses = new HashSet<>();
+  private final Set<Integer> pendingPorts = new HashSet<>();
   private final Set<Long> addresses = new HashSet<>();
   private final Set<Integer> ports = new HashSet<>();
   private final RandomGenerator random = RandomGenerator.getDefault();
   // Static addresses are asked for at the low end, so random ones come from behind it as upstream.
   private final long reservedLow;
 
-  ServiceNetwork(AddressRange range) {
+  /**
+   * Begins with everything free.
+   *
+   * @param shared whether other servers write Services too
+   * @param stored all Services there are now
+   */
+  ServiceNetwork(AddressRange range, boolean shared, Supplier<List<KubeObject>> stored) {
     this.range = range;
+    this.shared = shared;
+    this.stored = stored;
     this.reservedLow = Math.min(Math.max(16, range.usable() / 16), Math.min(256, range.usable()));
   }
 
   /** Takes over what stored Services use. */
-  synchronized void restore(List<KubeObject> services) {
-    for (KubeObject service : services) {
+  synchronized void restore() {
+    addresses.clear();
+    ports.clear();
+    addresses.addAll(pendingAddresses);
+    ports.addAll(pendingPorts);
+    for (KubeObject service : stored.get()) {
       for (String address : service.spec().strings("clusterIPs")) {
         AddressRange.address(address).ifPresent(addresses::add);
       }
@@ -51,6 +71,9 @@ final class ServiceNetwork implements WriteHook {
     if (!isService(kind)) {
       return service;
     }
+    if (shared) {
+      restore();
+    }
     return assign(service, Writes.NONE, rollback);
   }
 
@@ -60,12 +83,19 @@ final class ServiceNetwork implements WriteHook {
     if (!isService(kind) || aspect != Aspect.MAIN) {
       return service;
     }
+    if (shared) {
+      restore();
+    }
     return assign(patched(service, old), old, rollback);
   }
 
   @Override
   public void committed(StoredKind kind, Optional<KubeObject> before, Optional<KubeObject> after) {
-    if (!isService(kind) || before.isEmpty()) {
+    if (!isService(kind)) {
+      return;
+    }
+    after.ifPresent(this::settled);
+    if (before.isEmpty()) {
       return;
     }
     Set<String> oldAddresses = Set.copyOf(before.get().spec().strings("clusterIPs"));
@@ -84,6 +114,21 @@ final class ServiceNetwork implements WriteHook {
         }
       }
     }
+  }
+
+  private synchronized void settled(KubeObject service) {
+    for (String address : service.spec().strings("clusterIPs")) {
+      AddressRange.address(address).ifPresent(pendingAddresses::remove);
+    }
+    pendingPorts.removeAll(ports(service));
+  }
+
+  private boolean takeFree(long address) {
+    return addresses.add(address) && pendingAddresses.add(address);
+  }
+
+  private boolean takeFreePort(int port) {
+    return ports.add(port) && pendingPorts.add(port);
   }
 
   private static boolean isService(StoredKind kind) {
@@ -396,14 +441,14 @@ final class ServiceNetwork implements WriteHook {
   }
 
   private synchronized boolean take(KubeObject service, long address) {
-    return !reserved(service, address) && addresses.add(address);
+    return !reserved(service, address) && takeFree(address);
   }
 
   private synchronized Optional<Long> take(KubeObject service) {
     // The kubernetes Service has the first address by definition.
     if (service.name().equals("kubernetes")
         && service.namespace().equals("default")
-        && addresses.add(range.usable(1))) {
+        && takeFree(range.usable(1))) {
       return Optional.of(range.usable(1));
     }
     for (boolean low : new boolean[] {false, true}) {
@@ -415,7 +460,7 @@ final class ServiceNetwork implements WriteHook {
       long offset = random.nextLong(to - from + 1);
       for (long i = 0; i <= to - from; i++) {
         long address = range.usable(from + (offset + i) % (to - from + 1));
-        if (addresses.add(address)) {
+        if (takeFree(address)) {
           return Optional.of(address);
         }
       }
@@ -425,10 +470,11 @@ final class ServiceNetwork implements WriteHook {
 
   private synchronized void release(long address) {
     addresses.remove(address);
+    pendingAddresses.remove(address);
   }
 
   private synchronized boolean takePort(int port) {
-    return ports.add(port);
+    return takeFreePort(port);
   }
 
   /** A free port that the Service does not ask for elsewhere; 0 if there is none. */
@@ -439,7 +485,7 @@ final class ServiceNetwork implements WriteHook {
     int offset = random.nextInt(count);
     for (int i = 0; i < count; i++) {
       int port = FIRST_PORT + (offset + i) % count;
-      if (!named.contains(port) && ports.add(port)) {
+      if (!named.contains(port) && takeFreePort(port)) {
         return port;
       }
     }
@@ -448,5 +494,6 @@ final class ServiceNetwork implements WriteHook {
 
   private synchronized void releasePort(int port) {
     ports.remove(port);
+    pendingPorts.remove(port);
   }
 }

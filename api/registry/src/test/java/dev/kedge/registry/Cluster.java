@@ -55,6 +55,10 @@ final class Cluster implements AutoCloseable {
   }
 
   static ObjectRegistry open(Store store) {
+    return open(store, Settings.of("10.43.0.0/16"));
+  }
+
+  static ObjectRegistry open(Store store, Settings settings) {
     RbacAuthorizer rbac = new RbacAuthorizer();
     Identity identity =
         new Identity(
@@ -73,7 +77,7 @@ final class Cluster implements AutoCloseable {
     ObjectRegistry registry =
         new ObjectRegistry(
             store,
-            Settings.of("10.43.0.0/16"),
+            settings,
             identity,
             AdmissionPlugins.standard((user, attributes) -> new Decision(false, ""), rbac),
             Clock.systemUTC());

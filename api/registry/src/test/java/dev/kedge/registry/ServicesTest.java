@@ -7,6 +7,7 @@ import dev.kedge.model.ApiException;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
 import dev.kedge.registry.Registry.FieldValidation;
+import dev.kedge.registry.Registry.WriteOptions;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -48,6 +49,51 @@ class ServicesTest {
     }
     assertThat(service("head", "clusterIP: None").spec().strings("clusterIPs"))
         .containsExactly("None");
+  }
+
+  @Test
+  void seesWhatOtherServersOnTheSameStoreGaveAndTookBack() {
+    Settings settings = Settings.of("10.43.0.0/28").shared(true);
+    try (ObjectRegistry one = Cluster.open(cluster.store, settings);
+        ObjectRegistry other = Cluster.open(cluster.store, settings)) {
+      Set<String> addresses = new HashSet<>();
+      for (int i = 0; i < 12; i++) {
+        ObjectRegistry server = i % 2 == 0 ? one : other;
+        addresses.add(
+            create(server, "web-" + i, "ports: [{port: 80}]").spec().text("clusterIP"));
+      }
+      assertThat(addresses).hasSize(12);
+      create(one, "ports", "clusterIP: None, ports: [{port: 80}]");
+      for (int i = 0; i < 3; i++) {
+        delete(other, "web-" + i);
+      }
+      create(one, "port", "type: NodePort, ports: [{port: 80, nodePort: 30080}]");
+      assertThatThrownBy(
+              () -> create(other, "same", "type: NodePort, ports: [{port: 80, nodePort: 30080}]"))
+          .hasMessageContaining("provided port is already allocated");
+      delete(other, "port");
+      create(one, "again", "type: NodePort, ports: [{port: 80, nodePort: 30080}]");
+    }
+  }
+
+  private KubeObject create(ObjectRegistry server, String name, String spec) {
+    KubeObject service =
+        Cluster.object(
+            ("{kind: Service, metadata: {name: %s, namespace: default},"
+                    + " spec: {%s}}")
+                .formatted(name, spec));
+    return server
+        .create(
+            cluster.request(Resources.SERVICES, "default", "", ""),
+            service.json(),
+            WriteOptions.by("test"))
+        .object()
+        .tree();
+  }
+
+  private void delete(ObjectRegistry server, String name) {
+    server.delete(
+        cluster.request(Resources.SERVICES, "default", name, ""), Registry.DeleteOptions.DEFAULT);
   }
 
   @Test

@@ -187,6 +187,7 @@ public final class KedgeServer implements AutoCloseable {
             new ObjectRegistry(
                 store,
                 Settings.of(config.serviceCidr())
+                    .shared(foundation.shared())
                     .with(config.enabled("metrics-server") ? metrics.resources() : List.of()),
                 new Identity(authorizer, rbac, authenticator::review, tokens::issue),
                 AdmissionPlugins.standard(authorizer, rbac),
