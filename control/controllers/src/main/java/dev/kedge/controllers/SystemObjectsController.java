@@ -2,6 +2,7 @@ package dev.kedge.controllers;
 
 import dev.kedge.client.Informer;
 import dev.kedge.client.KubeClient;
+import dev.kedge.client.KubeClient.Selection;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.JsonArray;
@@ -12,11 +13,19 @@ import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
+import dev.kedge.reconcile.Timeline;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * Keeps what every cluster has from its first second: the system namespaces, the system priority
@@ -27,14 +36,24 @@ final class SystemObjectsController implements Reconciler {
   private static final ObjectKey ALL = new ObjectKey("", "system");
   private static final String NAME = "kubernetes";
 
+  /** Label of the Leases by which several servers say that they are there. */
+  private static final String SERVER = "kedge.dev/server=true";
+
   private final KubeClient client;
   private final ControllerContext.Settings settings;
   private final Map<ResourceType, Informer> informers = new LinkedHashMap<>();
+  private final Timeline timeline;
   private boolean storageClassMade;
+
+  /** The last renewal that was seen of each server's Lease; one worker uses it. */
+  private final Map<ObjectKey, Renewal> renewals = new HashMap<>();
+
+  private record Renewal(String version, Instant seen) {}
 
   private SystemObjectsController(ControllerContext context) {
     this.client = context.client();
     this.settings = context.settings();
+    this.timeline = context.timeline();
     for (ResourceType type :
         List.of(
             Resources.NAMESPACES,
@@ -45,6 +64,9 @@ final class SystemObjectsController implements Reconciler {
             Resources.STORAGE_CLASSES)) {
       informers.put(type, context.informer(type));
     }
+    informers.put(
+        Resources.LEASES,
+        context.informers().of(Resources.LEASES, "kube-system", Selection.labels(SERVER)));
   }
 
   static Controller create(ControllerContext context) {
@@ -66,6 +88,7 @@ final class SystemObjectsController implements Reconciler {
 
   private static boolean concerns(ResourceType type, KubeObject object) {
     return type.equals(Resources.NAMESPACES)
+        || type.equals(Resources.LEASES)
         || type.equals(Resources.PRIORITY_CLASSES)
         || object.name().equals(NAME) && object.namespace().equals("default");
   }
@@ -149,6 +172,7 @@ final class SystemObjectsController implements Reconciler {
                             443,
                             "targetPort",
                             settings.advertisePort())))));
+    List<String> servers = servers();
     JsonArray ports =
         JsonArray.of(
             JsonObject.of("name", "https", "port", settings.advertisePort(), "protocol", "TCP"));
@@ -156,7 +180,7 @@ final class SystemObjectsController implements Reconciler {
         JsonArray.of(
             JsonObject.of(
                 "addresses",
-                List.of(JsonObject.of("ip", settings.advertiseAddress())),
+                servers.stream().map(ip -> JsonObject.of("ip", ip)).toList(),
                 "ports",
                 ports));
     hold(
@@ -173,15 +197,43 @@ final class SystemObjectsController implements Reconciler {
             .with("addressType", settings.advertiseAddress().contains(":") ? "IPv6" : "IPv4")
             .with(
                 "endpoints",
-                JsonArray.of(
-                    JsonObject.of(
-                        "addresses",
-                        List.of(settings.advertiseAddress()),
-                        "conditions",
-                        JsonObject.of("ready", true))))
+                servers.stream()
+                    .map(
+                        ip ->
+                            JsonObject.of(
+                                "addresses",
+                                List.of(ip),
+                                "conditions",
+                                JsonObject.of("ready", true)))
+                    .toList())
             .with("ports", ports),
         "endpoints",
         "ports");
+  }
+
+  /**
+   * Addresses of the servers: of those whose Leases are renewed, or of this one where there are no
+   * Leases. Clocks are not compared: a Lease is over when it was seen unchanged for its duration.
+   */
+  private List<String> servers() {
+    TreeSet<String> addresses = new TreeSet<>();
+    Set<ObjectKey> present = new HashSet<>();
+    for (KubeObject lease : Objects.requireNonNull(informers.get(Resources.LEASES)).all()) {
+      ObjectKey key = new ObjectKey(lease.namespace(), lease.name());
+      present.add(key);
+      String version = lease.metadata().text("resourceVersion");
+      Renewal renewal = renewals.get(key);
+      if (renewal == null || !renewal.version().equals(version)) {
+        renewal = new Renewal(version, timeline.instant());
+        renewals.put(key, renewal);
+      }
+      Duration valid = Duration.ofSeconds(lease.spec().integer("leaseDurationSeconds"));
+      if (renewal.seen().plus(valid).isAfter(timeline.instant())) {
+        addresses.add(lease.spec().text("holderIdentity"));
+      }
+    }
+    renewals.keySet().retainAll(present);
+    return addresses.isEmpty() ? List.of(settings.advertiseAddress()) : List.copyOf(addresses);
   }
 
   /** Creates an object, or sets the given fields of the one that is there. */

@@ -248,7 +248,22 @@ public final class KedgeServer implements AutoCloseable {
                     tokens.issueLegacy(
                         account.namespace(), secret.name(), account.name(), account.uid())),
             Optional.of(signer(certificates)));
+    foundation
+        .etcd()
+        .ifPresent(
+            etcd ->
+                parts
+                    .add(
+                        "etcd's care",
+                        new EtcdCare(
+                            etcd.cluster(), config.snapshotDir(), config.node().name(), clock))
+                    .start());
     if (foundation.shared()) {
+      parts
+          .add(
+              "server's Lease",
+              new ServerLease(client, clock, config.node().name(), config.advertiseAddress()))
+          .start();
       // In one of the servers at a time, with informers that end with its term.
       LeaderElection election =
           new LeaderElection(
@@ -260,6 +275,7 @@ public final class KedgeServer implements AutoCloseable {
                 Closer term = new Closer();
                 Informers own = term.add("informers", new SharedInformers(client));
                 control(config, client, own, timeline, control, term);
+                foundation.etcd().ifPresent(etcd -> removeMembersWithNodes(config, own, etcd));
                 return term;
               });
       parts.add("leader election", election).start();
@@ -299,6 +315,22 @@ public final class KedgeServer implements AutoCloseable {
         return signer.kubelet(request, usages);
       }
     };
+  }
+
+  private static void removeMembersWithNodes(
+      ServerConfig config, Informers informers, EmbeddedEtcd etcd) {
+    informers
+        .of(Resources.NODES)
+        .listen(
+            (before, after) -> {
+              if (after.isEmpty()) {
+                Thread.ofVirtual()
+                    .start(
+                        () ->
+                            EtcdCare.removeWith(
+                                before.orElseThrow(), config.node().name(), etcd.cluster()));
+              }
+            });
   }
 
   /** Starts what works on the cluster's objects: controllers and scheduler. */

@@ -138,6 +138,11 @@ public record ServerConfig(
     return dataDir.resolve("server/db/etcd");
   }
 
+  /** {@code server/db/snapshots}: copies of the etcd member's data. */
+  Path snapshotDir() {
+    return dataDir.resolve("server/db/snapshots");
+  }
+
   /** {@code server/token}: what further servers need to join. */
   Path tokenFile() {
     return dataDir.resolve("server/token");

@@ -6,8 +6,12 @@ import static org.awaitility.Awaitility.await;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.kedge.client.HttpKubeClient;
+import dev.kedge.client.KubeClient.DeleteOptions;
 import dev.kedge.client.KubeClient.Selection;
 import dev.kedge.client.Kubeconfig;
+import dev.kedge.http.ClientTls;
+import dev.kedge.http.Pem;
+import dev.kedge.http.TlsIdentity;
 import dev.kedge.lifecycle.Startup;
 import dev.kedge.lifecycle.UserException;
 import dev.kedge.model.ApiException;
@@ -16,6 +20,7 @@ import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
 import dev.kedge.model.Yaml;
 import dev.kedge.store.Store;
+import dev.kedge.store.etcd.EtcdCluster;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -26,7 +31,10 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -43,6 +51,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 @Timeout(240)
 class HighAvailabilityTest {
+  private static final List<String> NAMES = List.of("one", "two", "three", "alone");
   private static final String TOKEN = "a-secret-of-this-test";
 
   @TempDir private Path directory;
@@ -65,7 +74,8 @@ class HighAvailabilityTest {
         new ServerConfig.Cluster(Optional.of(TOKEN), join, init, false, ports[1], ports[2], false),
         "127.0.0.1",
         ports[0],
-        "127.0.0.1",
+        // Each its own, as on machines of their own.
+        "127.0.0." + (NAMES.indexOf(name) + 1),
         ports[0],
         List.of(),
         "10.42.0.0/16",
@@ -153,6 +163,17 @@ class HighAvailabilityTest {
         .orElse("");
   }
 
+  private static List<String> addresses(HttpKubeClient client) {
+    return client
+        .find(Resources.ENDPOINT_SLICES, "default", "kubernetes")
+        .map(
+            slice ->
+                slice.json().objects("endpoints").stream()
+                    .flatMap(endpoint -> endpoint.strings("addresses").stream())
+                    .toList())
+        .orElse(List.of());
+  }
+
   @Test
   void theClusterGoesOnWithoutOneOfThreeServers() throws Exception {
     ServerConfig one = first("one");
@@ -167,6 +188,9 @@ class HighAvailabilityTest {
         await().until(() -> leader(atOne).startsWith("one_"));
         atOne.create(Resources.CONFIG_MAPS, configMap("before"));
         assertThat(atTwo.find(Resources.CONFIG_MAPS, "default", "before")).isPresent();
+        await()
+            .atMost(Duration.ofSeconds(30))
+            .until(() -> addresses(atTwo).equals(List.of("127.0.0.1", "127.0.0.2", "127.0.0.3")));
 
         // As if the machine was gone, but for the Lease, which is given back; its expiry has tests.
         long etcd =
@@ -217,11 +241,29 @@ class HighAvailabilityTest {
                             .size()
                         == 1);
 
+        await()
+            .atMost(Duration.ofSeconds(60))
+            .until(() -> addresses(atTwo).equals(List.of("127.0.0.2", "127.0.0.3")));
+
         try (KedgeServer _ = start(one);
             HttpKubeClient again = client(one)) {
           assertThat(again.find(Resources.CONFIG_MAPS, "default", acknowledged.getLast()))
               .isPresent();
         }
+
+        // The member goes with its node.
+        assertThat(Joining.ask(url(two), ClusterToken.parse(TOKEN)).etcd()).hasSize(3);
+        await().until(() -> !leader(atTwo).startsWith("one_"));
+        atTwo.create(Resources.NODES, KubeObject.of(Resources.NODES.groupVersionKind(), "", "one"));
+        await()
+            .atMost(Duration.ofSeconds(30))
+            .until(
+                () -> {
+                  if (atTwo.find(Resources.NODES, "", "one").isPresent()) {
+                    atTwo.delete(Resources.NODES, "", "one", DeleteOptions.DEFAULT);
+                  }
+                  return Joining.ask(url(two), ClusterToken.parse(TOKEN)).etcd().size() == 2;
+                });
       }
     }
   }
@@ -285,6 +327,8 @@ class HighAvailabilityTest {
         sealed = store.get(BootstrapData.KEY).orElseThrow().value();
       }
 
+      keepsFiveSnapshots(one);
+
       // Another server on the same datastore, with and without the token of the cluster.
       ServerConfig two = config("two", right, Optional.empty(), false);
       try (KedgeServer _ = start(two);
@@ -298,6 +342,35 @@ class HighAvailabilityTest {
       assertThatThrownBy(() -> BootstrapData.unseal(sealed, ClusterToken.parse("another")))
           .isInstanceOf(UserException.class)
           .hasMessageContaining("was made with another token");
+    }
+  }
+
+  private void keepsFiveSnapshots(ServerConfig server) throws IOException {
+    Path tls = server.tlsDir();
+    TlsIdentity client =
+        Pem.identity(
+            Files.readString(tls.resolve("etcd-client.crt")),
+            Files.readString(tls.resolve("etcd-client.key")));
+    List<URI> urls = List.of(URI.create("https://127.0.0.1:" + server.cluster().etcdClientPort()));
+    Path snapshots = directory.resolve("snapshots");
+    try (EtcdCluster cluster =
+        new EtcdCluster(
+            urls,
+            ClientTls.trusting(
+                Pem.certificates(Files.readString(tls.resolve("etcd-ca.crt"))),
+                Optional.of(client)))) {
+      for (int i = 1; i <= 7; i++) {
+        Clock clock = Clock.fixed(Instant.ofEpochSecond(i), ZoneOffset.UTC);
+        Path taken = new EtcdCare(cluster, snapshots, "one", clock).snapshot();
+        assertThat(taken).exists();
+        assertThat(Files.size(taken)).isGreaterThan(10_000);
+      }
+      assertThat(snapshots)
+          .isDirectoryNotContaining("glob:**-one-2")
+          .isDirectoryContaining("glob:**-one-3");
+      assertThat(snapshots.toFile().list()).hasSize(5);
+      cluster.defragment();
+      assertThat(cluster.status().leader()).isNotZero();
     }
   }
 
