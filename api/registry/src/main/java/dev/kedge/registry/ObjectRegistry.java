@@ -69,7 +69,8 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     this.catalogs = new CatalogHolder(store, settings.computed());
     settings.computed().forEach(c -> computed.put(c.info().type().groupResource(), c));
     this.objects = new StoredObjects();
-    this.network = new ServiceNetwork(
+    this.network =
+        new ServiceNetwork(
             settings.serviceRange(),
             settings.shared(),
             () -> objects.listLatest(Resources.SERVICES, ""));

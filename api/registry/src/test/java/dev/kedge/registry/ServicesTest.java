@@ -59,8 +59,7 @@ class ServicesTest {
       Set<String> addresses = new HashSet<>();
       for (int i = 0; i < 12; i++) {
         ObjectRegistry server = i % 2 == 0 ? one : other;
-        addresses.add(
-            create(server, "web-" + i, "ports: [{port: 80}]").spec().text("clusterIP"));
+        addresses.add(create(server, "web-" + i, "ports: [{port: 80}]").spec().text("clusterIP"));
       }
       assertThat(addresses).hasSize(12);
       create(one, "ports", "clusterIP: None, ports: [{port: 80}]");
@@ -79,8 +78,7 @@ class ServicesTest {
   private KubeObject create(ObjectRegistry server, String name, String spec) {
     KubeObject service =
         Cluster.object(
-            ("{kind: Service, metadata: {name: %s, namespace: default},"
-                    + " spec: {%s}}")
+            ("{kind: Service, metadata: {name: %s, namespace: default}," + " spec: {%s}}")
                 .formatted(name, spec));
     return server
         .create(
