@@ -230,19 +230,24 @@ public final class LeaderElection implements AutoCloseable {
 
   private JsonObject spec(@Nullable JsonObject before) {
     String now = MICRO_TIME.format(clock.instant());
-    boolean same = before != null && before.text("holderIdentity").equals(settings.identity());
-    long transitions = before == null ? 0 : before.integer("leaseTransitions");
+    String acquired = now;
+    long transitions = 0;
+    if (before != null) {
+      boolean same = before.text("holderIdentity").equals(settings.identity());
+      acquired = same ? before.text("acquireTime") : now;
+      transitions = before.integer("leaseTransitions") + (same ? 0 : 1);
+    }
     return JsonObject.of(
         "holderIdentity",
         settings.identity(),
         "leaseDurationSeconds",
         settings.lease().toSeconds(),
         "acquireTime",
-        same ? before.text("acquireTime") : now,
+        acquired,
         "renewTime",
         now,
         "leaseTransitions",
-        before == null || same ? transitions : transitions + 1);
+        transitions);
   }
 
   /** Gives the Lease back, unless it is another's by now. */

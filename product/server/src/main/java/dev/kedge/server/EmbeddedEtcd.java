@@ -83,7 +83,7 @@ final class EmbeddedEtcd implements AutoCloseable {
     }
     EtcdCluster cluster = new EtcdCluster(List.of(localUrl(config)), tls);
     EtcdMember process =
-        EtcdMember.start(command, config.etcdDir().getParent(), () -> answers(cluster));
+        EtcdMember.start(command, config.databaseDir(), () -> answers(cluster));
     EmbeddedEtcd etcd =
         new EmbeddedEtcd(
             process,
@@ -115,7 +115,7 @@ final class EmbeddedEtcd implements AutoCloseable {
     command.add("--force-new-cluster");
     try (EtcdCluster cluster = new EtcdCluster(List.of(localUrl(config)), tls);
         EtcdMember process =
-            EtcdMember.start(command, config.etcdDir().getParent(), cluster::hasQuorum)) {
+            EtcdMember.start(command, config.databaseDir(), cluster::hasQuorum)) {
       LOG.log(Level.INFO, "the cluster has {0} member", cluster.members().size());
     }
   }

@@ -133,6 +133,11 @@ public record ServerConfig(
         || EmbeddedEtcd.hasData(this);
   }
 
+  /** {@code server/db}: where the datastore lies, whichever it is. */
+  Path databaseDir() {
+    return dataDir.resolve("server/db");
+  }
+
   /** {@code server/db/etcd}: the data of the etcd member. */
   Path etcdDir() {
     return dataDir.resolve("server/db/etcd");
