@@ -82,8 +82,7 @@ final class EmbeddedEtcd implements AutoCloseable {
                   "--initial-cluster-state=existing"));
     }
     EtcdCluster cluster = new EtcdCluster(List.of(localUrl(config)), tls);
-    EtcdMember process =
-        EtcdMember.start(command, config.databaseDir(), () -> answers(cluster));
+    EtcdMember process = EtcdMember.start(command, config.databaseDir(), () -> answers(cluster));
     EmbeddedEtcd etcd =
         new EmbeddedEtcd(
             process,
@@ -114,8 +113,7 @@ final class EmbeddedEtcd implements AutoCloseable {
     List<String> command = command(config, certificates, name(config), startup);
     command.add("--force-new-cluster");
     try (EtcdCluster cluster = new EtcdCluster(List.of(localUrl(config)), tls);
-        EtcdMember process =
-            EtcdMember.start(command, config.databaseDir(), cluster::hasQuorum)) {
+        EtcdMember process = EtcdMember.start(command, config.databaseDir(), cluster::hasQuorum)) {
       LOG.log(Level.INFO, "the cluster has {0} member", cluster.members().size());
     }
   }
