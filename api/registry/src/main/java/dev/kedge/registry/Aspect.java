@@ -35,7 +35,7 @@ enum Aspect {
               old.metadata(),
               proposed.metadata(),
               kind.type().group().isEmpty()
-                  ? List.of("labels", "annotations", "finalizers", "managedFields")
+                  ? CHANGEABLE
                   : List.of("annotations", "finalizers", "managedFields")));
     }
   },
@@ -45,7 +45,7 @@ enum Aspect {
     KubeObject merge(StoredKind kind, KubeObject proposed, KubeObject old) {
       JsonObject status = carry(old.status(), proposed.status(), List.of("conditions"));
       return old.withStatus(status)
-          .with("metadata", carry(old.metadata(), proposed.metadata(), List.of("managedFields")));
+          .with("metadata", carry(old.metadata(), proposed.metadata(), CHANGEABLE));
     }
   },
   /** A namespace's {@code spec.finalizers}. */
@@ -53,7 +53,7 @@ enum Aspect {
     @Override
     KubeObject merge(StoredKind kind, KubeObject proposed, KubeObject old) {
       return old.with("spec", carry(old.spec(), proposed.spec(), List.of("finalizers")))
-          .with("metadata", carry(old.metadata(), proposed.metadata(), List.of("managedFields")));
+          .with("metadata", carry(old.metadata(), proposed.metadata(), CHANGEABLE));
     }
   },
   /** A pod's {@code spec.ephemeralContainers}. */
@@ -160,6 +160,10 @@ enum Aspect {
         .map(value -> object.with(field, value))
         .orElseGet(() -> new KubeObject(object.json().without(field)));
   }
+
+  /** What of the metadata a write of a part may change as well. */
+  private static final List<String> CHANGEABLE =
+      List.of("labels", "annotations", "finalizers", "managedFields");
 
   private static JsonObject carry(JsonObject into, JsonObject from, List<String> fields) {
     JsonObject result = into;

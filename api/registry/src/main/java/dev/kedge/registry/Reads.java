@@ -64,9 +64,19 @@ final class Reads {
       try {
         listing = awaiting(() -> cache.listAt(selection, revision, after, limit));
       } catch (CompactedException e) {
-        throw ApiException.expired(
-            "The provided continue parameter is too old to display a consistent list result. You"
-                + " must start a new list without the continue parameter.");
+        throw new ApiException(
+            new Status(
+                410,
+                "Expired",
+                "The provided continue parameter is too old to display a consistent list result."
+                    + " You can start a new list without the continue parameter, or use the"
+                    + " continue token in this response to retrieve the remainder of the list."
+                    + " Continuing with the provided token results in an inconsistent list -"
+                    + " objects that were created, modified, or deleted between the time the first"
+                    + " chunk was returned and now may show up in the list.",
+                Details.NONE,
+                new ContinueToken(-1, token.start()).encode()),
+            e);
       }
     } else if (exact(options)) {
       long revision = revision(options.resourceVersion());

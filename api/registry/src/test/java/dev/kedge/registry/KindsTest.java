@@ -145,7 +145,11 @@ class KindsTest {
                     WriteOptions.by("t")))
         .hasMessageEndingWith(
             "user not permitted to approve requests with signerName \"example.com/s\"");
-    assertThat(cluster.update(approved, "approval").status().objects("conditions")).hasSize(1);
+    KubeObject done =
+        cluster.update(
+            approved.withMetadata("annotations", JsonObject.of("why", "known")), "approval");
+    assertThat(done.status().objects("conditions")).hasSize(1);
+    assertThat(done.annotation("why")).contains("known");
   }
 
   @Test
@@ -213,5 +217,33 @@ class KindsTest {
     cluster.store.compact(cluster.store.currentRevision());
     assertThatThrownBy(() -> list(first.resourceVersion(), "Exact"))
         .isInstanceOfSatisfying(ApiException.class, e -> assertThat(e.isExpired()).isTrue());
+  }
+
+  @Test
+  void aListThatIsTooOldGoesOnInconsistently() {
+    cluster.create("{kind: Namespace, metadata: {name: pages}}");
+    for (String name : List.of("a", "b", "c")) {
+      cluster.create("{kind: ConfigMap, metadata: {name: %s, namespace: pages}}".formatted(name));
+    }
+    Registry.ServedList first = page("");
+    cluster.create("{kind: ConfigMap, metadata: {name: d, namespace: pages}}");
+    cluster.store.compact(cluster.store.currentRevision());
+    ApiException expired =
+        org.assertj.core.api.Assertions.catchThrowableOfType(
+            ApiException.class, () -> page(first.continueToken()));
+    assertThat(expired.isExpired()).isTrue();
+    assertThat(expired).hasMessageContaining("or use the continue token in this response");
+    Registry.ServedList rest = page(expired.status().continueToken());
+    assertThat(rest.items()).extracting(item -> item.tree().name()).containsExactly("b");
+    assertThat(rest.resourceVersion()).isNotEqualTo(first.resourceVersion());
+    assertThat(rest.remaining()).isEqualTo(2);
+    assertThat(expired.status().json().text("metadata", "continue"))
+        .isEqualTo(dev.kedge.model.Status.of(expired.status().json()).continueToken());
+  }
+
+  private Registry.ServedList page(String token) {
+    return cluster.registry.list(
+        cluster.request(Resources.CONFIG_MAPS, "pages", "", ""),
+        new Registry.ListOptions("", "", "", "", 1, token));
   }
 }

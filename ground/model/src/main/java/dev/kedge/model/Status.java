@@ -10,8 +10,15 @@ import java.util.List;
  * @param reason machine-readable, such as {@code NotFound}
  * @param message for people
  * @param details what it is about; empty fields are left out of the JSON form
+ * @param continueToken lets a list go on that cannot go on as it was; mostly empty
  */
-public record Status(int code, String reason, String message, Details details) {
+public record Status(
+    int code, String reason, String message, Details details, String continueToken) {
+  /** A failure that is no list's. */
+  public Status(int code, String reason, String message, Details details) {
+    this(code, reason, message, details, "");
+  }
+
   /**
    * What a failure is about.
    *
@@ -68,7 +75,7 @@ public record Status(int code, String reason, String message, Details details) {
     return JsonObject.builder()
         .put("kind", "Status")
         .put("apiVersion", "v1")
-        .put("metadata", JsonObject.EMPTY)
+        .put("metadata", JsonObject.builder().putNonEmpty("continue", continueToken).build())
         .put("status", "Failure")
         .putNonEmpty("message", message)
         .putNonEmpty("reason", reason)
@@ -94,6 +101,7 @@ public record Status(int code, String reason, String message, Details details) {
                     cause ->
                         new Cause(cause.text("reason"), cause.text("message"), cause.text("field")))
                 .toList(),
-            details.integer("retryAfterSeconds")));
+            details.integer("retryAfterSeconds")),
+        json.text("metadata", "continue"));
   }
 }
