@@ -24,6 +24,7 @@ final class Answers {
 
   /** Answers with a failure; JSON, which every client reads, whatever it accepts. */
   static void failure(Call call, Status status) throws IOException {
+    call.audit().ifPresent(event -> event.failed(status));
     Headers headers = Headers.of("Content-Type", MediaType.JSON);
     if (status.details().retryAfterSeconds() > 0) {
       headers = headers.and("Retry-After", Long.toString(status.details().retryAfterSeconds()));

@@ -18,8 +18,7 @@ import java.util.function.Supplier;
  * The Kubernetes API as one HTTP handler: a request passes the list of stages below from top to
  * bottom, and each either answers it or lets it go on. Any thread; a request blocks its own.
  *
- * <p>CORS has no stage because no origin is ever allowed, as is upstream's default; audit has none
- * because no policy can be configured yet, and the command line refuses the flags that would.
+ * <p>CORS has no stage because no origin is ever allowed, as is upstream's default.
  */
 public final class ApiServer implements Handler, AutoCloseable {
   private final Stage.Next first;
@@ -36,6 +35,7 @@ public final class ApiServer implements Handler, AutoCloseable {
    * @param health what {@code /livez}, {@code /readyz} and {@code /healthz} look at
    * @param openApi the documents under {@code /openapi}
    * @param metrics what else is told at {@code /metrics}
+   * @param audit the audit log; empty where none is kept
    * @param authorityPem the bundle at {@code /cacerts} that clients verify this server by
    * @param settings numbers and names
    */
@@ -50,6 +50,7 @@ public final class ApiServer implements Handler, AutoCloseable {
       HealthChecks health,
       OpenApiDocuments openApi,
       List<MetricSource> metrics,
+      Optional<AuditLog> audit,
       String authorityPem,
       Settings settings) {}
 
@@ -94,6 +95,7 @@ public final class ApiServer implements Handler, AutoCloseable {
     sources.add(out -> storedObjects(parts.registry(), out));
     aggregator = new Aggregator(parts.registry(), parts.services(), parts.proxyIdentity());
     sources.add(aggregator::write);
+    parts.audit().ifPresent(log -> sources.add(log::metrics));
     sources.add(new ProcessMetrics());
     Metrics metrics = new Metrics(sources);
     List<Stage> stages =
@@ -101,7 +103,8 @@ public final class ApiServer implements Handler, AutoCloseable {
             new FailureStage(metrics),
             new RequestInfoStage(),
             new DeadlineStage(parts.settings().requestTime(), metrics),
-            new AuthenticationStage(parts.authenticator()),
+            new AuthenticationStage(parts.authenticator(), parts.audit()),
+            new AuditStage(parts.audit()),
             new ImpersonationStage(parts.authorizer()),
             new LimitStage(parts.settings(), metrics),
             new AuthorizationStage(parts.authorizer()),

@@ -9,6 +9,7 @@ import dev.kedge.model.ApiException;
 import java.security.cert.X509Certificate;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Finds out who asks. */
 final class AuthenticationStage implements Stage {
@@ -20,8 +21,11 @@ final class AuthenticationStage implements Stage {
 
   private final Authenticator authenticator;
 
-  AuthenticationStage(Authenticator authenticator) {
+  private final Optional<AuditLog> log;
+
+  AuthenticationStage(Authenticator authenticator, Optional<AuditLog> log) {
     this.authenticator = authenticator;
+    this.log = log;
   }
 
   @Override
@@ -39,6 +43,7 @@ final class AuthenticationStage implements Stage {
             "unable to authenticate a request from {0}: {1}",
             call.remoteAddress(),
             e.getMessage());
+        log.ifPresent(open -> AuditStage.begin(open, call));
         throw ApiException.unauthorized();
       }
     }

@@ -22,6 +22,13 @@ final class AuthorizationStage implements Stage {
     if (!call.path().equals("/cacerts")) {
       Attributes attributes = attributes(call.info());
       Decision decision = authorizer.authorize(call.user(), attributes);
+      call.audit()
+          .ifPresent(
+              event -> {
+                event.annotate(
+                    "authorization.k8s.io/decision", decision.allowed() ? "allow" : "forbid");
+                event.annotate("authorization.k8s.io/reason", decision.reason());
+              });
       if (!decision.allowed()) {
         throw forbidden(call.user(), attributes, decision.reason());
       }

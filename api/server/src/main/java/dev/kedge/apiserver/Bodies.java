@@ -60,6 +60,7 @@ final class Bodies {
       case MediaType.PROTOBUF -> value = protobuf.read(read(call));
       default -> throw Answers.unsupportedMediaType(ACCEPTED);
     }
+    call.audit().ifPresent(event -> event.request(value));
     if (value instanceof JsonObject object) {
       return new Decoded(
           object, type.name().equals(MediaType.YAML) ? inYaml(repeated) : inJson(repeated));

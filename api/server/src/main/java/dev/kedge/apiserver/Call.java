@@ -1,5 +1,6 @@
 package dev.kedge.apiserver;
 
+import dev.kedge.apiserver.AuditPolicy.Step;
 import dev.kedge.apiserver.DeadlineStage.Deadline;
 import dev.kedge.http.Exchange;
 import dev.kedge.http.Headers;
@@ -12,6 +13,7 @@ import java.io.OutputStream;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +31,7 @@ final class Call implements Exchange {
   private int status;
   private long sent;
   private @Nullable Deadline deadline;
+  private @Nullable AuditEvent audit;
 
   Call(Exchange exchange) {
     this.exchange = exchange;
@@ -52,6 +55,15 @@ final class Call implements Exchange {
     user = known;
   }
 
+  void audit(AuditEvent begun) {
+    audit = begun;
+  }
+
+  /** What the audit log is told of this call; empty for calls that are not audited. */
+  Optional<AuditEvent> audit() {
+    return Optional.ofNullable(audit);
+  }
+
   void deadline(Deadline known) {
     deadline = known;
   }
@@ -61,6 +73,9 @@ final class Call implements Exchange {
     status = code;
     if (deadline != null) {
       deadline.end();
+    }
+    if (audit != null && info.longRunning()) {
+      audit.write(Step.RESPONSE_STARTED);
     }
   }
 

@@ -42,8 +42,10 @@ final class FailureStage implements Stage {
           System.Logger.Level.ERROR,
           call.method() + " " + call.path() + " failed (audit id " + call.auditId() + ")",
           e);
+      call.audit().ifPresent(AuditEvent::broken);
       fail(call, ApiException.internal("see the server's log, audit id " + call.auditId()));
     } finally {
+      call.audit().ifPresent(AuditEvent::complete);
       metrics.record(call);
     }
   }

@@ -77,7 +77,9 @@ final class ImpersonationStage implements Stage {
     } else if (!groups.contains("system:unauthenticated")) {
       groups.add("system:unauthenticated");
     }
-    call.user(new User(name, uid, groups, extra));
+    User other = new User(name, uid, groups, extra);
+    call.audit().ifPresent(event -> event.impersonated(other));
+    call.user(other);
     next.handle(call);
   }
 

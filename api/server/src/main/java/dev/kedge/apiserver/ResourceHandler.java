@@ -95,6 +95,7 @@ final class ResourceHandler {
   private void list(Call call, Request request) throws IOException {
     Form form = form(call, request, true);
     ServedList list = registry.list(request, Options.list(call.query()));
+    audited(call, request, list);
     Answers.bytes(
         call, 200, form.mediaType(), renderer.list(request.resource(), list, form, include(call)));
   }
@@ -146,6 +147,7 @@ final class ResourceHandler {
         throw ApiException.badRequest("error decoding patch: " + e.getMessage());
       }
     }
+    call.audit().ifPresent(event -> event.request(patch));
     WriteOptions options =
         options(
             "PatchOptions",
@@ -217,9 +219,9 @@ final class ResourceHandler {
       if (bytes.length == 0) {
         return JsonObject.EMPTY;
       }
-      return Bodies.json(bytes, "DeleteOptions", new LinkedHashSet<>()) instanceof JsonObject object
-          ? object
-          : JsonObject.EMPTY;
+      JsonValue value = Bodies.json(bytes, "DeleteOptions", new LinkedHashSet<>());
+      call.audit().ifPresent(event -> event.request(value));
+      return value instanceof JsonObject object ? object : JsonObject.EMPTY;
     }
     return bodies.object(call, "DeleteOptions").object();
   }
@@ -230,8 +232,26 @@ final class ResourceHandler {
     one(call, written.created() ? 201 : status == 201 ? 201 : 200, request, written.object(), form);
   }
 
+  private static void audited(Call call, Request request, ServedList list) {
+    call.audit()
+        .ifPresent(
+            event ->
+                event.response(
+                    () ->
+                        JsonObject.of(
+                            "kind",
+                            request.resource().type().kind() + "List",
+                            "apiVersion",
+                            request.resource().type().apiVersion(),
+                            "metadata",
+                            JsonObject.of("resourceVersion", list.resourceVersion()),
+                            "items",
+                            list.items().stream().map(item -> item.tree().json()).toList())));
+  }
+
   private void one(Call call, int status, Request request, ServedObject object, Form form)
       throws IOException {
+    call.audit().ifPresent(event -> event.response(() -> object.tree().json()));
     Answers.bytes(
         call,
         status,

@@ -86,6 +86,10 @@ final class TestServer implements AutoCloseable {
   private volatile boolean closed;
 
   TestServer() throws Exception {
+    this(Optional.empty());
+  }
+
+  TestServer(Optional<AuditLog> audit) throws Exception {
     directory = Files.createTempDirectory("kedge-apiserver");
     certificates = ClusterCertificates.open(directory.resolve("tls"), Clock.systemUTC());
     store = SqliteStore.open(directory.resolve("state.db"), SqliteStore.Options.FAST);
@@ -158,6 +162,7 @@ final class TestServer implements AutoCloseable {
                 HealthChecks.PING,
                 OpenApiDocuments.rendered(),
                 List.of(),
+                audit,
                 certificates.serverAuthority().bundlePem(),
                 ApiServer.Settings.of("v1.36.2+kedge1", "127.0.0.1:6443")));
     Credential serving =

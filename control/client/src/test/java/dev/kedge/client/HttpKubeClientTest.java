@@ -98,6 +98,7 @@ class HttpKubeClientTest {
                 HealthChecks.PING,
                 OpenApiDocuments.rendered(),
                 List.of(),
+                Optional.empty(),
                 certificates.serverAuthority().bundlePem(),
                 ApiServer.Settings.of("v1.36.2+kedge1", "127.0.0.1:6443")));
     Credential serving =

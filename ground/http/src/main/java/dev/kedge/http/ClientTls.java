@@ -64,12 +64,13 @@ public final class ClientTls {
   private static TrustManager[] trust(List<X509Certificate> authorities)
       throws GeneralSecurityException, IOException {
     TrustManagerFactory factory = TrustManagerFactory.getInstance("PKIX");
-    KeyStore store = null;
-    if (!authorities.isEmpty()) {
-      store = emptyStore();
-      for (int i = 0; i < authorities.size(); i++) {
-        store.setCertificateEntry("authority-" + i, authorities.get(i));
-      }
+    if (authorities.isEmpty()) {
+      factory.init((KeyStore) null);
+      return factory.getTrustManagers();
+    }
+    KeyStore store = emptyStore();
+    for (int i = 0; i < authorities.size(); i++) {
+      store.setCertificateEntry("authority-" + i, authorities.get(i));
     }
     factory.init(store);
     return factory.getTrustManagers();

@@ -212,9 +212,16 @@ final class ServerFlags {
             "false",
             "do not install missing Debian packages"));
 
+    flags.add(
+        Flag.of(
+            LIST,
+            "kube-apiserver-arg",
+            "",
+            "",
+            "arguments of the API server; those of the audit log are known: audit-policy-file,"
+                + " audit-log-path, audit-log-maxage, audit-log-maxbackup, audit-log-maxsize"));
     for (String arg :
         List.of(
-            "kube-apiserver-arg",
             "etcd-arg",
             "kube-controller-manager-arg",
             "kube-scheduler-arg",

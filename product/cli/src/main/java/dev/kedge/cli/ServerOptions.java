@@ -30,6 +30,16 @@ final class ServerOptions {
   private static final Pattern TAINT =
       Pattern.compile("[^=:]+(=[^:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)");
 
+  private static final Set<String> API_SERVER_ARGUMENTS =
+      Set.of(
+          "audit-log-format",
+          "audit-log-maxage",
+          "audit-log-maxbackup",
+          "audit-log-maxsize",
+          "audit-log-mode",
+          "audit-log-path",
+          "audit-policy-file");
+
   private ServerOptions() {}
 
   static ServerConfig of(Flags.Values values) {
@@ -101,7 +111,69 @@ final class ServerOptions {
             Path.of(values.text("private-registry")),
             values.isSet("default-local-storage-path")
                 ? Path.of(values.text("default-local-storage-path")).toAbsolutePath()
-                : dataDir.resolve("storage")));
+                : dataDir.resolve("storage")),
+        audit(apiServerArguments(values)));
+  }
+
+  /** What K3s passes on to the API server, where kedge has it too. */
+  private static Map<String, String> apiServerArguments(Flags.Values values) {
+    Map<String, String> arguments = new LinkedHashMap<>();
+    for (String argument : values.list("kube-apiserver-arg")) {
+      int equals = argument.indexOf('=');
+      String name = equals < 0 ? argument : argument.substring(0, equals);
+      if (!API_SERVER_ARGUMENTS.contains(name)) {
+        throw new UserException(
+            "--kube-apiserver-arg="
+                + name
+                + " is not supported; of the API server's arguments kedge takes "
+                + String.join(", ", API_SERVER_ARGUMENTS.stream().sorted().toList()));
+      }
+      if (equals < 0) {
+        throw new UserException("--kube-apiserver-arg=" + name + " needs a value: " + name + "=…");
+      }
+      arguments.put(name, argument.substring(equals + 1));
+    }
+    return arguments;
+  }
+
+  private static Optional<ServerConfig.Audit> audit(Map<String, String> arguments) {
+    if (arguments.isEmpty()) {
+      return Optional.empty();
+    }
+    for (String needed : List.of("audit-policy-file", "audit-log-path")) {
+      if (arguments.getOrDefault(needed, "").isEmpty()) {
+        throw new UserException(
+            "an audit log needs --kube-apiserver-arg=audit-policy-file=FILE and"
+                + " --kube-apiserver-arg=audit-log-path=FILE; "
+                + needed
+                + " is missing");
+      }
+    }
+    expect(arguments, "audit-log-format", "json");
+    expect(arguments, "audit-log-mode", "blocking");
+    return Optional.of(
+        new ServerConfig.Audit(
+            Path.of(arguments.getOrDefault("audit-policy-file", "")).toAbsolutePath(),
+            arguments.getOrDefault("audit-log-path", ""),
+            count(arguments, "audit-log-maxage"),
+            count(arguments, "audit-log-maxbackup"),
+            count(arguments, "audit-log-maxsize")));
+  }
+
+  private static void expect(Map<String, String> arguments, String name, String only) {
+    if (!arguments.getOrDefault(name, only).equals(only)) {
+      throw new UserException(
+          "--kube-apiserver-arg=" + name + " can only be " + only + " in kedge");
+    }
+  }
+
+  private static int count(Map<String, String> arguments, String name) {
+    String text = arguments.getOrDefault(name, "0");
+    if (!text.matches("\\d{1,6}")) {
+      throw new UserException(
+          "--kube-apiserver-arg=" + name + " must be a number of 0 or more, not " + text);
+    }
+    return Integer.parseInt(text);
   }
 
   private static Optional<Path> file(Flags.Values values, String flag) {

@@ -76,6 +76,8 @@ class ServerOptionsTest {
           --cluster-cidr=fd00::/48       | IPv6 is not supported yet
           --service-cidr=10.42.128.0/17  | overlap
           --cluster-dns=10.9.9.9         | is not inside --service-cidr
+          --kube-apiserver-arg=x=y       | --kube-apiserver-arg=x is not supported; of the API server's arguments kedge takes audit-log-format
+          --kube-apiserver-arg=audit-log-path=/x | audit-policy-file is missing
           --https-listen-port=0          | must be a number from 1 to 65535, not 0
           --https-listen-port=x          | must be a number from 1 to 65535, not x
           --server=http://10.0.0.1:6443  | is no URL of a server

@@ -1,6 +1,8 @@
 package dev.kedge.server;
 
 import dev.kedge.apiserver.ApiServer;
+import dev.kedge.apiserver.AuditLog;
+import dev.kedge.apiserver.AuditPolicy;
 import dev.kedge.apiserver.Exposition;
 import dev.kedge.apiserver.HealthChecks;
 import dev.kedge.apiserver.OpenApiDocuments;
@@ -215,6 +217,7 @@ public final class KedgeServer implements AutoCloseable {
                 health(store, readiness),
                 OpenApiDocuments.rendered(),
                 List.of(out -> databaseSize(config, out)),
+                auditLog(config, clock, parts),
                 certificates.serverAuthority().bundlePem(),
                 ApiServer.Settings.of(
                     KedgeVersion.GIT_VERSION,
@@ -346,6 +349,39 @@ public final class KedgeServer implements AutoCloseable {
     if (config.scheduler()) {
       parts.add("scheduler", new Scheduler(client, informers, timeline)).start();
     }
+  }
+
+  private static Optional<AuditLog> auditLog(ServerConfig config, Clock clock, Closer parts) {
+    return config
+        .audit()
+        .map(
+            audit -> {
+              try {
+                AuditPolicy policy = AuditPolicy.parse(Files.readAllBytes(audit.policy()));
+                return parts.add(
+                    "audit log",
+                    new AuditLog(
+                        new AuditLog.Settings(
+                            policy,
+                            audit.log(),
+                            audit.maxDays(),
+                            audit.maxFiles(),
+                            audit.maxMegabytes()),
+                        clock));
+              } catch (IllegalArgumentException e) {
+                throw new UserException(
+                    "the audit policy " + audit.policy() + " cannot be used: " + e.getMessage(), e);
+              } catch (IOException e) {
+                throw new UserException(
+                    "the audit policy "
+                        + audit.policy()
+                        + " cannot be read, or the log "
+                        + audit.log()
+                        + " not written: "
+                        + Preflight.why(e),
+                    e);
+              }
+            });
   }
 
   /** The datastore has upstream's name: probes and dashboards ask for {@code /readyz/etcd}. */

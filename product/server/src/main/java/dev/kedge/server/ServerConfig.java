@@ -20,6 +20,7 @@ import java.util.Optional;
  * @param disabled packaged parts left out: coredns, servicelb, ingress, local-storage
  * @param runAgent whether this machine runs pods
  * @param node settings of this machine as a node
+ * @param audit what is written to the audit log; empty for nothing
  */
 public record ServerConfig(
     Path dataDir,
@@ -45,12 +46,24 @@ public record ServerConfig(
     boolean runAgent,
     int ingressHttpPort,
     int ingressHttpsPort,
-    Node node) {
+    Node node,
+    Optional<Audit> audit) {
 
   public ServerConfig {
     tlsSans = List.copyOf(tlsSans);
     disabled = List.copyOf(disabled);
   }
+
+  /**
+   * The audit log.
+   *
+   * @param policy a file with an audit policy
+   * @param log the file to write, or {@code -} for standard output
+   * @param maxDays how long files that were put aside are kept; 0 for ever
+   * @param maxFiles how many of them are kept; 0 for all
+   * @param maxMegabytes when a file is put aside; 0 for never
+   */
+  public record Audit(Path policy, String log, int maxDays, int maxFiles, int maxMegabytes) {}
 
   /**
    * The servers of a cluster.

@@ -103,7 +103,8 @@ class HighAvailabilityTest {
             Optional.empty(),
             "overlayfs",
             directory.resolve("registries.yaml"),
-            directory.resolve("storage")));
+            directory.resolve("storage")),
+        Optional.empty());
   }
 
   private ServerConfig alone(String name) {

@@ -95,6 +95,7 @@ class RealApiTest {
                   HealthChecks.PING,
                   OpenApiDocuments.rendered(),
                   List.of(),
+                  Optional.empty(),
                   "",
                   ApiServer.Settings.of("v1.36.2+kedge1", "127.0.0.1:6443")));
       try (HttpServer http = HttpServer.start(HttpServer.Listen.plain("127.0.0.1", 0), api);

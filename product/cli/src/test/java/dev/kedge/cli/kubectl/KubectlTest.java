@@ -75,7 +75,8 @@ class KubectlTest {
                 Optional.empty(),
                 "overlayfs",
                 directory.resolve("registries.yaml"),
-                directory.resolve("storage")));
+                directory.resolve("storage")),
+            Optional.empty());
     server =
         KedgeServer.start(
             config,
