@@ -295,7 +295,16 @@ final class Writes {
         fresh = true;
         continue;
       }
-      Attempt outcome = attempt(change, key, found.get(), proposer, fresh);
+      Attempt outcome;
+      try {
+        outcome = attempt(change, key, found.get(), proposer, fresh);
+      } catch (ApiException e) {
+        // What does not fit the cached state may fit the present one.
+        if (fresh || isCurrent(key, found.get().revision())) {
+          throw e;
+        }
+        outcome = AGAIN;
+      }
       if (outcome instanceof Attempt.Done(Written written)) {
         return written;
       }
@@ -323,24 +332,12 @@ final class Writes {
     List<String> warnings = new ArrayList<>();
     KubeObject oldStored = current.stored();
     KubeObject oldServed = served.converter().toServed(oldStored);
-    Proposed proposed;
-    try {
-      proposed = proposer.propose(oldServed, warnings);
-    } catch (ApiException e) {
-      if (fresh || e.code() == 400) {
-        throw e;
-      }
-      // What does not fit the cached state may fit the present one.
-      return AGAIN;
-    }
+    Proposed proposed = proposer.propose(oldServed, warnings);
     KubeObject object = proposed.object();
     String version = object.resourceVersion();
     if (!version.isEmpty()
         && !version.equals("0")
         && !version.equals(oldServed.resourceVersion())) {
-      if (!fresh) {
-        return AGAIN;
-      }
       throw ApiException.modified(served.group(), served.plural(), change.name());
     }
     if ((version.isEmpty() || version.equals("0")) && change.put() && !kind.unconditionalUpdate()) {
@@ -355,9 +352,6 @@ final class Writes {
                   "metadata.resourceVersion")));
     }
     if (!object.uid().isEmpty() && !object.uid().equals(oldServed.uid())) {
-      if (!fresh) {
-        return AGAIN;
-      }
       throw ApiException.conflict(
           served.group(),
           served.plural(),
