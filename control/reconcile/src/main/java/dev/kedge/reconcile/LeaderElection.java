@@ -145,7 +145,7 @@ public final class LeaderElection implements AutoCloseable {
       leading = false;
       end(work);
       if (resigned) {
-        resign();
+        resignQuickly();
       }
     }
   }
@@ -250,26 +250,36 @@ public final class LeaderElection implements AutoCloseable {
         transitions);
   }
 
+  /** A store that is away must not hold up who stops: the Lease expires by itself. */
+  private void resignQuickly() {
+    Thread.interrupted();
+    Future<?> resigning = attempts.submit(this::resign);
+    try {
+      resigning.get(settings.retry().toNanos(), TimeUnit.NANOSECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      LOG.log(Level.DEBUG, "the Lease " + settings.name() + " was not given back", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      resigning.cancel(true);
+    }
+  }
+
   /** Gives the Lease back, unless it is another's by now. */
   private void resign() {
-    try {
-      client
-          .find(Resources.LEASES, settings.namespace(), settings.name())
-          .filter(lease -> lease.spec().text("holderIdentity").equals(settings.identity()))
-          .ifPresent(
-              lease ->
-                  write(
-                      lease.with(
-                          "spec",
-                          lease
-                              .spec()
-                              .with("holderIdentity", "")
-                              .with("leaseDurationSeconds", 1)
-                              .with("renewTime", MICRO_TIME.format(clock.instant())))));
-    } catch (RuntimeException e) {
-      // Another takes it over when it has expired.
-      LOG.log(Level.DEBUG, "the Lease " + settings.name() + " was not given back", e);
-    }
+    client
+        .find(Resources.LEASES, settings.namespace(), settings.name())
+        .filter(lease -> lease.spec().text("holderIdentity").equals(settings.identity()))
+        .ifPresent(
+            lease ->
+                write(
+                    lease.with(
+                        "spec",
+                        lease
+                            .spec()
+                            .with("holderIdentity", "")
+                            .with("leaseDurationSeconds", 1)
+                            .with("renewTime", MICRO_TIME.format(clock.instant())))));
   }
 
   @Override

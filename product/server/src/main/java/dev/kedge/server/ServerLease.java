@@ -83,10 +83,21 @@ final class ServerLease implements AutoCloseable {
   @Override
   public void close() {
     closing.countDown();
+    // A store that is away must not hold up who stops: the Lease ends by itself.
+    Thread deleting = Thread.ofVirtual().name("server-lease").start(this::delete);
+    try {
+      deleting.join(Duration.ofSeconds(2));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } finally {
+      deleting.interrupt();
+    }
+  }
+
+  private void delete() {
     try {
       client.delete(Resources.LEASES, NAMESPACE, name, DeleteOptions.DEFAULT);
     } catch (ApiException | UncheckedIOException e) {
-      // It ends by itself.
       LOG.log(Level.DEBUG, "the server''s Lease was not deleted: {0}", e.getMessage());
     }
   }
