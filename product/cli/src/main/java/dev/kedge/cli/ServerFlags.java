@@ -10,10 +10,13 @@ import java.util.List;
 
 /** The flags of {@code kedge server}: K3s's names and meanings, and a few of our own. */
 final class ServerFlags {
-  private static final String ONE_SERVER = "this version runs one server without further nodes";
+  private static final String NO_AGENTS =
+      "servers can join each other, nodes without a server not yet";
   private static final String ONE_PROCESS =
       "kedge has no separate component to pass arguments to; use kedge's own flags";
-  private static final String SQLITE_ONLY = "this version keeps its data in SQLite only";
+  private static final String OWN_ETCD =
+      "etcd's snapshots are taken twice a day into server/db/snapshots and five are kept; this"
+          + " cannot be chosen yet";
 
   private ServerFlags() {}
 
@@ -234,7 +237,6 @@ final class ServerFlags {
         List.of(
             "agent-token",
             "agent-token-file",
-            "cluster-reset-restore-path",
             "lb-server-port",
             "disable-apiserver-lb",
             "with-node-id",
@@ -247,12 +249,10 @@ final class ServerFlags {
             "embedded-registry",
             "vpn-auth",
             "vpn-auth-file")) {
-      flags.add(Flag.refused(arg, ONE_SERVER));
+      flags.add(Flag.refused(arg, NO_AGENTS));
     }
     for (String arg :
         List.of(
-            "kine-tls",
-            "etcd-expose-metrics",
             "etcd-disable-snapshots",
             "etcd-snapshot-name",
             "etcd-snapshot-schedule-cron",
@@ -275,10 +275,16 @@ final class ServerFlags {
             "etcd-s3-proxy",
             "etcd-s3-config-secret",
             "etcd-s3-insecure",
-            "etcd-s3-timeout",
-            "disable-etcd")) {
-      flags.add(Flag.refused(arg, SQLITE_ONLY));
+            "etcd-s3-timeout")) {
+      flags.add(Flag.refused(arg, OWN_ETCD));
     }
+    flags.add(
+        Flag.refused(
+            "cluster-reset-restore-path",
+            "bring a snapshot back with etcdctl, as docs/high-availability.md says"));
+    flags.add(Flag.refused("kine-tls", "kedge speaks to its datastore without kine"));
+    flags.add(Flag.refused("etcd-expose-metrics", "kedge sets its etcd up by itself"));
+    flags.add(Flag.refused("disable-etcd", "a server without etcd uses --datastore-endpoint"));
     flags.add(Flag.refused("flannel-backend", "one node needs no network between nodes yet"));
     flags.add(
         Flag.refused(
