@@ -101,7 +101,9 @@ class ArchitectureTest {
             new Library("com.fasterxml.jackson..", "dev.kedge.model.."),
             new Library("org.snakeyaml..", "dev.kedge.model.."),
             new Library("org.xbill..", "dev.kedge.network.dns.."),
-            new Library("java.sql..", "dev.kedge.store.sql.."));
+            new Library("java.sql..", "dev.kedge.store.sql.."),
+            new Library("org.postgresql..", "dev.kedge.store.sql.."),
+            new Library("org.mariadb..", "dev.kedge.store.sql.."));
     for (Library library : libraries) {
       noClasses()
           .that(DescribedPredicate.not(resideInAnyPackage(library.homes())))

@@ -8,6 +8,7 @@ import dev.kedge.store.Watches.Chunk;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Brings the changes of all servers that write to one database to the watches of this one, each
@@ -28,6 +29,7 @@ final class Follower {
   private final AtomicLong asked = new AtomicLong();
   private long answered;
   private long answer;
+  private @Nullable StoreException failure;
 
   Follower(Log log, Reads reads, Watches watches) {
     this.log = log;
@@ -46,10 +48,18 @@ final class Follower {
     asking.lock();
     try {
       if (answered < ticket) {
-        long covers = asked.get();
-        // Asked after all those came, so it answers them all.
-        answer = reads.current();
-        answered = covers;
+        // Asked after all those came, so it answers them all; also that there is no answer, or they
+        // would wait one after the other.
+        answered = asked.get();
+        failure = null;
+        try {
+          answer = reads.current();
+        } catch (StoreException e) {
+          failure = e;
+        }
+      }
+      if (failure != null) {
+        throw new StoreException(String.valueOf(failure.getMessage()), failure);
       }
       current = answer;
     } finally {

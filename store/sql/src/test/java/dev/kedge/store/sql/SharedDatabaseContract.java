@@ -172,10 +172,10 @@ abstract class SharedDatabaseContract {
         Future<?> cutter =
             threads.submit(
                 () -> {
-                  while (!done.get()) {
+                  for (int cut = 0; !done.get(); cut++) {
                     cutConnections(url);
-                    // An interval: as often as connections are opened anew.
-                    TimeUnit.MILLISECONDS.sleep(150);
+                    // An interval: ever longer, so that a slow machine gets something done too.
+                    TimeUnit.MILLISECONDS.sleep(150 + 20 * cut);
                   }
                   return null;
                 });
