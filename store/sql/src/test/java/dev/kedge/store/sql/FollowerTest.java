@@ -74,8 +74,7 @@ class FollowerTest {
     }
     await()
         .until(
-            () ->
-                callers.stream().allMatch(thread -> thread.getState() == Thread.State.WAITING));
+            () -> callers.stream().allMatch(thread -> thread.getState() == Thread.State.WAITING));
     away.letGo.countDown();
     for (Thread caller : callers) {
       caller.join();
