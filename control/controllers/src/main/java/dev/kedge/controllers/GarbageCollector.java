@@ -259,7 +259,17 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
     for (JsonObject reference : object.ownerReferences()) {
       Owner owner = Owner.of(reference);
       Optional<Node> known = graph.get(owner.uid()).filter(other -> !other.unseen());
-      if (known.isPresent() && !known.get().isMeantBy(owner, node.namespace())) {
+      if (known.isPresent() && known.get().isMeantBy(owner, node.namespace())) {
+        if (known.get().deleting() && known.get().finalizers().contains(FOREGROUND)) {
+          waiting++;
+        } else {
+          solid.add(reference);
+        }
+        continue;
+      }
+      boolean nowhere =
+          !type.namespaced() && type(owner).map(ResourceType::namespaced).orElse(false);
+      if (known.isPresent() || nowhere) {
         // A name of another namespace, or of another kind: whoever wrote it should know.
         events.warning(
             object,
@@ -269,19 +279,9 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
                 + " does not exist in namespace \""
                 + node.namespace()
                 + "\"");
-      } else if (known.isPresent()) {
-        if (known.get().deleting() && known.get().finalizers().contains(FOREGROUND)) {
-          waiting++;
-        } else {
-          solid.add(reference);
-        }
-        continue;
       }
-      Optional<ResourceType> ownerType = type(owner);
-      if (ownerType.isPresent() && ownerType.get().namespaced() && !type.namespaced()) {
-        // No namespace to look in: such a reference is an error of its author, not a death.
-        solid.add(reference);
-      } else if (exists(owner, node.namespace()) != Existence.NO) {
+      // Where there is no namespace to look in, the reference is its author's error, not a death.
+      if (nowhere || exists(owner, node.namespace()) != Existence.NO) {
         solid.add(reference);
       }
     }

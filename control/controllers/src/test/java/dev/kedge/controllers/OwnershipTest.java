@@ -154,6 +154,9 @@ class OwnershipTest {
   @Test
   void anOwnerInAnotherNamespaceIsNone() {
     KubeObject owner = map("owner", Optional.empty());
+    // What came after the owner is known to the collector: so is the owner.
+    map("decoy", Optional.of(owner.withMetadata("uid", "00000000-0000-0000-0000-000000000000")));
+    cluster.awaitGone(Resources.CONFIG_MAPS, "default", "decoy");
     cluster.create(
         """
         kind: ConfigMap
