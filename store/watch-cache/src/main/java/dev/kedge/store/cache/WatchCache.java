@@ -204,6 +204,11 @@ public final class WatchCache implements AutoCloseable {
    */
   public Listing listAt(Selection selection, long revision, String afterKey, int limit) {
     awaitRevision(revision);
+    if (revision < store.currentRevision()) {
+      // A list ends when its revision is compacted, however little has changed here: clients count
+      // on being told, in the same time for every resource. Reads no entry, only throws.
+      store.list(prefix, revision, prefix + Character.MAX_VALUE, 1);
+    }
     stateLock.readLock().lock();
     try {
       if (ring.lastRevision() <= revision) {

@@ -191,6 +191,19 @@ class WatchCacheTest {
   }
 
   @Test
+  void aListEndsWithItsRevisionThoughNothingHasChangedHere() {
+    create("a", "one", "n1", "x");
+    create("a", "two", "n1", "x");
+    WatchCache.Listing first = cache.list(Selection.ALL, cache.latest(), 1);
+    String after = first.items().getFirst().key();
+    store.create("/elsewhere/one", "{}".getBytes(UTF_8));
+    assertThat(cache.listAt(Selection.ALL, first.revision(), after, 1).items()).hasSize(1);
+    store.compact(store.currentRevision());
+    assertThatThrownBy(() -> cache.listAt(Selection.ALL, first.revision(), after, 1))
+        .isInstanceOf(CompactedException.class);
+  }
+
+  @Test
   void watchTellsWhatEntersAndLeavesASelection() throws Exception {
     long start = create("a", "one", "", "x");
     try (CacheWatch onNode = cache.watch(Selection.ALL.where("spec.nodeName", "n1"), start);
