@@ -79,7 +79,12 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     this.webhooks = new WebhookCalls();
     this.customResources = new CustomResources(catalogs, objects, scales, webhooks, clock);
     List<WriteHook> hooks =
-        List.of(network, customResources, new Namespaces(), new Told(admission));
+        List.of(
+            network,
+            customResources,
+            new Namespaces(),
+            new PolicyTypes(catalogs),
+            new Told(admission));
     this.admission = new Admission(admission);
     this.writes = new Writes(store, clock, catalogs, this.admission, objects, hooks);
     this.deletes = new Deletes(store, clock, this.admission, writes, hooks);

@@ -7,7 +7,9 @@ import dev.kedge.cel.Names;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
 import dev.kedge.model.JsonValue;
+import dev.kedge.model.Schema;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -49,6 +51,47 @@ final class SchemaDeclarations {
       case "number" -> Declaration.of(CelType.DOUBLE, 0, 1);
       case "integer" -> Declaration.of(CelType.INT, 0, 1);
       default -> null;
+    };
+  }
+
+  /** What is known of a resource's objects, built-in or custom; sizes are not. */
+  static Declaration of(Schema schema) {
+    return of(schema, Set.of());
+  }
+
+  /**
+   * @param within names of the definitions around, so that recursive ones come to an end
+   */
+  private static Declaration of(Schema schema, Set<String> within) {
+    return switch (schema.type()) {
+      case OBJECT -> {
+        if (schema.rules().preserveUnknown() || within.contains(schema.name())) {
+          yield Declaration.DYN;
+        }
+        Set<String> inner = new HashSet<>(within);
+        if (!schema.name().isEmpty()) {
+          inner.add(schema.name());
+        }
+        Map<String, Declaration> fields = new HashMap<>();
+        schema
+            .fields()
+            .forEach(
+                (name, field) ->
+                    Names.escape(name)
+                        .ifPresent(
+                            escaped -> fields.put(escaped, of(field.schema().get(), inner))));
+        yield fields.isEmpty() ? Declaration.DYN : Declaration.struct("object", fields, 2);
+      }
+      case MAP -> Declaration.map(of(schema.item(), within), Long.MAX_VALUE);
+      case LIST ->
+          Declaration.list(of(schema.item(), within), Long.MAX_VALUE, ListKind.ATOMIC, List.of());
+      case STRING, QUANTITY, DURATION -> Declaration.of(CelType.STRING, Long.MAX_VALUE, 2);
+      case BOOLEAN -> Declaration.of(CelType.BOOL, 0, 4);
+      case INTEGER -> Declaration.of(CelType.INT, 0, 1);
+      case NUMBER -> Declaration.of(CelType.DOUBLE, 0, 1);
+      case BYTES -> Declaration.of(CelType.BYTES, Long.MAX_VALUE, 2);
+      case TIME, MICRO_TIME -> Declaration.of(CelType.TIMESTAMP, 32, 21);
+      case INT_OR_STRING, FIELDS_V1, RAW_EXTENSION, ANY -> Declaration.DYN;
     };
   }
 

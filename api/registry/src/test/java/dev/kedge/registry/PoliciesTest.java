@@ -215,6 +215,34 @@ class PoliciesTest {
   }
 
   @Test
+  void expressionsAreCheckedAgainstTheKindsTheyAreAbout() {
+    policy(
+        "Validating",
+        "typo",
+        "variables: [{name: d, expression: object.data}], validations: [{expression:"
+            + " \"object.dat == {'a': 'b'}\"}, {expression: 'variables.d.size() > 1 &&"
+            + " object.metadata.name.size() > 1'}]");
+    KubeObject stored =
+        cluster.get(
+            new dev.kedge.model.ResourceType(
+                "admissionregistration.k8s.io",
+                "v1",
+                "validatingadmissionpolicies",
+                "ValidatingAdmissionPolicy",
+                false),
+            "",
+            "typo");
+    assertThat(stored.status().integer("observedGeneration")).isEqualTo(1);
+    var warnings = stored.status().object("typeChecking").objects("expressionWarnings");
+    assertThat(warnings).hasSize(1);
+    assertThat(warnings.getFirst().text("fieldRef")).isEqualTo("spec.validations[0].expression");
+    assertThat(warnings.getFirst().text("warning"))
+        .startsWith(
+            "/v1, Kind=ConfigMap: ERROR: <input>:1:7: undefined field 'dat'\n"
+                + " | object.dat == {'a': 'b'}\n | ......^");
+  }
+
+  @Test
   void bindingsAreChecked() {
     assertThatThrownBy(() -> bind("Validating", "x", ", validationActions: [Deny, Warn]"))
         .hasMessageContaining("must not contain both Deny and Warn");

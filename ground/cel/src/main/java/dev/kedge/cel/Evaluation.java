@@ -324,7 +324,7 @@ final class Evaluation {
   }
 
   private static Scope bind(
-      Comprehension expr, Object range, Object element, int place, Scope outer) {
+      Comprehension expr, Object range, Object element, int place, @Nullable Scope outer) {
     if (expr.second.isEmpty()) {
       return new Scope(expr.variable, element, outer);
     }
