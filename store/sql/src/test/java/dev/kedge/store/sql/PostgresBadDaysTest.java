@@ -137,6 +137,11 @@ class PostgresBadDaysTest {
                 "is read-only, as a replica is",
                 "give the primary"),
             new Case(
+                "read-only, and no database",
+                url("reader:" + ENCODED + "@", "none"),
+                TlsFiles.NONE,
+                "is read-only, as a replica is"),
+            new Case(
                 "not Unicode",
                 url("postgres:@", "old_letters"),
                 TlsFiles.NONE,
