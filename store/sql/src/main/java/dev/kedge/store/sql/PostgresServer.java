@@ -208,7 +208,8 @@ final class PostgresServer implements DatabaseServer {
           // Another server has made it in this very moment.
           return connect(url);
         }
-        if (!Set.of("42501", "28000", "28P01", "3D000").contains(String.valueOf(refused.getSQLState()))) {
+        if (!Set.of("42501", "28000", "28P01", "3D000")
+            .contains(String.valueOf(refused.getSQLState()))) {
           // Not a matter of rights: a replica, for instance.
           throw refused;
         }
