@@ -18,8 +18,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Holds objects to ValidatingAdmissionPolicies. What a binding only audits is evaluated and not
- * told: there is no audit log yet.
+ * Holds objects to ValidatingAdmissionPolicies. What a binding only audits is evaluated, but its
+ * annotations do not reach the audit log yet.
  */
 final class ValidatingPolicies implements AdmissionPlugin {
   private static final KubeObject NONE = new KubeObject(JsonObject.EMPTY);
