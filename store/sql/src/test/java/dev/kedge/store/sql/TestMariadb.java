@@ -36,15 +36,26 @@ final class TestMariadb extends DatabaseProcess {
 
   static TestMariadb startWith(String... settings) throws Exception {
     TestMariadb server = new TestMariadb(settings);
-    server.run(
+    try {
+      server.setUp();
+    } catch (Exception | Error e) {
+      // Or it would outlive the tests.
+      server.close();
+      throw e;
+    }
+    return server;
+  }
+
+  private void setUp() throws Exception {
+    run(
         List.of(
             program("mariadb-install-db", "/usr/bin").toString(),
             "--no-defaults",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
-            "--datadir=" + server.data()));
-    server.start();
-    try (Connection connection = server.connect("")) {
+            "--datadir=" + data()));
+    start();
+    try (Connection connection = connect("")) {
       Database.execute(connection, "DELETE FROM mysql.global_priv WHERE User = ''");
       Database.execute(
           connection,
@@ -60,7 +71,6 @@ final class TestMariadb extends DatabaseProcess {
       }
       Database.execute(connection, "FLUSH PRIVILEGES");
     }
-    return server;
   }
 
   Path data() {

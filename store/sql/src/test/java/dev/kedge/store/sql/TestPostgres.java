@@ -40,18 +40,28 @@ final class TestPostgres extends DatabaseProcess {
    */
   static TestPostgres start(String authentication, String... settings) throws Exception {
     TestPostgres server = new TestPostgres(settings);
-    server.run(
+    try {
+      server.setUp(authentication);
+    } catch (Exception | Error e) {
+      // Or it would outlive the tests.
+      server.close();
+      throw e;
+    }
+    return server;
+  }
+
+  private void setUp(String authentication) throws Exception {
+    run(
         List.of(
-            server.programs.resolve("initdb").toString(),
-            "--pgdata=" + server.data(),
+            programs.resolve("initdb").toString(),
+            "--pgdata=" + data(),
             "--username=postgres",
             "--auth-local=trust",
             "--auth-host=" + authentication,
             "--encoding=UTF8",
             "--locale=C",
             "--no-sync"));
-    server.start();
-    return server;
+    start();
   }
 
   Path data() {
