@@ -131,7 +131,7 @@ class NewcomerTest {
   void nodeIsReadyAndTheOutputSaysWhatToDoNext() {
     assertThat(server.text())
         .contains(
-            "Node newcomer is Ready after", "Kubeconfig: " + kubeconfig(), "kubectl get nodes");
+            "Node newcomer is Ready after", "Kubeconfig: " + kubeconfig(), " get nodes");
     assertThat(kubectl("get", "nodes").succeeded().output()).containsPattern("newcomer +Ready");
   }
 
@@ -307,7 +307,7 @@ class NewcomerTest {
     Awaitility.await()
         .atMost(SOON)
         .untilAsserted(
-            () -> assertThat(page("http://127.0.0.1:" + httpPort + "/")).contains("A new page"));
+            () -> assertThat(page("http://127.0.0.1:" + httpPort + "/")).contains("Hello from kedge"));
   }
 
   private String containers() {
