@@ -130,8 +130,7 @@ class NewcomerTest {
   @Order(1)
   void nodeIsReadyAndTheOutputSaysWhatToDoNext() {
     assertThat(server.text())
-        .contains(
-            "Node newcomer is Ready after", "Kubeconfig: " + kubeconfig(), " get nodes");
+        .contains("Node newcomer is Ready after", "Kubeconfig: " + kubeconfig(), " get nodes");
     assertThat(kubectl("get", "nodes").succeeded().output()).containsPattern("newcomer +Ready");
   }
 
@@ -307,7 +306,9 @@ class NewcomerTest {
     Awaitility.await()
         .atMost(SOON)
         .untilAsserted(
-            () -> assertThat(page("http://127.0.0.1:" + httpPort + "/")).contains("Hello from kedge"));
+            () ->
+                assertThat(page("http://127.0.0.1:" + httpPort + "/"))
+                    .contains("Hello from kedge"));
   }
 
   private String containers() {
