@@ -29,11 +29,8 @@ import java.util.function.Supplier;
  * writers of one object are told apart by the store's expected revision.
  */
 final class Writes {
-  /** Attempts of a patch, and of a name to be generated, as upstream. */
-  private static final int PATCH_ATTEMPTS = 5;
-
+  /** Attempts to find a name that nobody has, as upstream. */
   private static final int NAME_ATTEMPTS = 8;
-  private static final int UNCONDITIONAL_ATTEMPTS = 100;
 
   private final Store store;
   private final Clock clock;
@@ -275,8 +272,9 @@ final class Writes {
   // Change.
 
   /**
-   * Changes an object by what the proposer makes of its current state, and again if somebody was
-   * faster.
+   * Changes an object by what the proposer makes of its current state, and again as often as
+   * somebody was faster: each time one of those who compete comes through, and the request's
+   * deadline interrupts whoever never does.
    *
    * @param absent what to do when there is no such object
    */
@@ -285,8 +283,7 @@ final class Writes {
     StoredKind kind = served.stored();
     String key = kind.key(change.namespace(), change.name());
     boolean fresh = false;
-    int attempts = change.put() ? UNCONDITIONAL_ATTEMPTS : PATCH_ATTEMPTS;
-    for (int attempt = 1; ; attempt++) {
+    while (true) {
       Optional<Current> found = current(kind, key, fresh);
       if (found.isEmpty()) {
         if (fresh) {
@@ -307,9 +304,6 @@ final class Writes {
       }
       if (outcome instanceof Attempt.Done(Written written)) {
         return written;
-      }
-      if (fresh && attempt >= attempts) {
-        throw ApiException.modified(served.group(), served.plural(), change.name());
       }
       fresh = true;
     }

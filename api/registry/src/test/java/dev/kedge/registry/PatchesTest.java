@@ -19,6 +19,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -92,7 +93,7 @@ class PatchesTest {
     CountDownLatch go = new CountDownLatch(1);
     try (ExecutorService pool = Executors.newVirtualThreadPerTaskExecutor()) {
       List<Future<KubeObject>> all =
-          java.util.stream.IntStream.range(0, 4)
+          IntStream.range(0, 64)
               .mapToObj(
                   i ->
                       pool.submit(
@@ -106,7 +107,7 @@ class PatchesTest {
         one.get();
       }
     }
-    assertThat(cluster.get(CONFIG_MAPS, "default", "one").json().map("data")).hasSize(5);
+    assertThat(cluster.get(CONFIG_MAPS, "default", "one").json().map("data")).hasSize(65);
   }
 
   private Written apply(String manager, boolean force, String config) {

@@ -295,6 +295,13 @@ final class JobController implements Reconciler {
         status = status.with("startTime", Writes.time(now));
       }
       if (end.isPresent()) {
+        if (!active.isEmpty() && !Conditions.isTrue(status, end.get().target())) {
+          // Written before any pod is stopped: who comes after a failed write must not take the
+          // pods that this decision stops for its reason to decide otherwise.
+          condition(end.get());
+          write();
+          return Result.DONE; // what was written comes back as an event
+        }
         podControl.deleteAll(job, active);
         stopped = active.size();
         active = List.of();
@@ -413,7 +420,9 @@ final class JobController implements Reconciler {
           }
           continue;
         }
-        boolean bad = isFailed(pod) || end.map(e -> !e.success()).orElse(false);
+        boolean bad =
+            end.map(e -> !e.success() || PodState.phase(pod).equals("Failed"))
+                .orElseGet(() -> isFailed(pod));
         if (end.isEmpty() && (!bad || remembered(pod))) {
           continue;
         }
@@ -436,7 +445,12 @@ final class JobController implements Reconciler {
 
     // ---- the end
 
-    private record End(boolean success, String reason, String message) {}
+    private record End(boolean success, String reason, String message) {
+      /** The condition that says what is decided, before it is done. */
+      String target() {
+        return success ? "SuccessCriteriaMet" : "FailureTarget";
+      }
+    }
 
     private Optional<End> end() {
       for (String type : List.of("SuccessCriteriaMet", "FailureTarget")) {
@@ -533,9 +547,8 @@ final class JobController implements Reconciler {
         return;
       }
       End end = decided.get();
-      String target = end.success() ? "SuccessCriteriaMet" : "FailureTarget";
-      if (!Conditions.isTrue(status, target)) {
-        condition(target, "True", end.reason(), end.message());
+      if (!Conditions.isTrue(status, end.target())) {
+        condition(end);
       }
       boolean counted =
           uncountedFailed.isEmpty()
@@ -557,6 +570,10 @@ final class JobController implements Reconciler {
             "Too many succeeded pods running after completion count reached");
       }
       events.normal(job, "Completed", "Job completed");
+    }
+
+    private void condition(End end) {
+      condition(end.target(), "True", end.reason(), end.message());
     }
 
     private void condition(String type, String value, String reason, String message) {

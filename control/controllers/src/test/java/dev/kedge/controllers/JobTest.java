@@ -182,6 +182,43 @@ class JobTest {
   }
 
   @Test
+  void whatIsDecidedStaysDecidedWhoeverWritesMeanwhile() {
+    end(pod -> JobIndexes.of(pod) == 0 ? 0 : -1);
+    // Each end of a pod comes with a change of the Job, at which the controller's own write fails.
+    cluster
+        .pods()
+        .listen(
+            (_, after) ->
+                after
+                    .filter(KubeObject::deleting)
+                    .ifPresent(pod -> Thread.startVirtualThread(() -> annotateJob(pod.uid()))));
+    job(
+        "j",
+        """
+        completionMode: Indexed
+        completions: 12
+        parallelism: 12
+        backoffLimit: 0
+        successPolicy: {rules: [{succeededIndexes: "0"}]}
+        """);
+    KubeObject job = awaitEnd("j");
+    assertThat(job.status().objects("conditions"))
+        .extracting(condition -> condition.text("type"))
+        .containsExactly("SuccessCriteriaMet", "Complete");
+    assertThat(job.status().integer("failed")).isZero();
+    assertThat(job.status().text("completedIndexes")).isEqualTo("0");
+  }
+
+  private void annotateJob(String value) {
+    cluster.client.patch(
+        Resources.JOBS,
+        "default",
+        "j",
+        Patch.merge(
+            JsonObject.of("metadata", JsonObject.of("annotations", JsonObject.of("seen", value)))));
+  }
+
+  @Test
   void aSuspendedJobStopsItsPodsWithoutCountingThem() {
     job("j", "{completions: 2, parallelism: 2, activeDeadlineSeconds: 3600}");
     cluster.awaitPresent(

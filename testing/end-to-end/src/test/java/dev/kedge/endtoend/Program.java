@@ -76,6 +76,10 @@ final class Program {
     List<String> command =
         new ArrayList<>(
             List.of(
+                // Whoever runs the tests in the background may have had SIGINT ignored, for all
+                // that come after.
+                "env",
+                "--default-signal=INT",
                 "bash",
                 "-c",
                 ". \"$0/run\"; kedge_run \"$1\" \"$0\" kedge \"${@:2}\"",
