@@ -1,5 +1,6 @@
 package dev.kedge.identity;
 
+import dev.kedge.http.Pem;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.security.GeneralSecurityException;
@@ -68,7 +69,7 @@ public final class CertificateAuthority {
 
   /** The authority's certificate bundle as PEM text, what a client must trust. */
   public String bundlePem() {
-    return Pem.certificates(chain);
+    return Pem.encode(chain);
   }
 
   PrivateKey key() {

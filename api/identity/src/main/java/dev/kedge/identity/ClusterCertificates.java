@@ -1,5 +1,6 @@
 package dev.kedge.identity;
 
+import dev.kedge.http.Pem;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -265,17 +266,14 @@ public final class ClusterCertificates {
       return null;
     }
     try {
-      List<X509Certificate> chain = Pem.readCertificates(read(certificate));
-      if (chain.isEmpty()) {
-        return null;
-      }
-      Credential credential = new Credential(chain, Pem.readPrivateKey(read(key)));
+      List<X509Certificate> chain = Pem.certificates(read(certificate));
+      Credential credential = new Credential(chain, Pem.privateKey(read(key)));
       if (!issuer.issued(credential.leaf())) {
-        throw new GeneralSecurityException("it is of another authority");
+        throw new IllegalArgumentException("it is of another authority");
       }
       boolean fresh = credential.renewAt().isAfter(clock.instant());
       return fresh && fits.test(credential.leaf()) ? credential : null;
-    } catch (GeneralSecurityException e) {
+    } catch (IllegalArgumentException e) {
       // Damaged, or of an authority that was replaced: a leaf is worth nothing, make another.
       System.getLogger("dev.kedge.identity")
           .log(System.Logger.Level.INFO, "reissuing {0}: {1}", certificate, e.getMessage());
@@ -293,12 +291,9 @@ public final class ClusterCertificates {
     Path key = directory.resolve(name + "-ca.key");
     if (Files.exists(certificate) && Files.exists(key)) {
       try {
-        List<X509Certificate> chain = Pem.readCertificates(read(certificate));
-        if (chain.isEmpty()) {
-          throw new GeneralSecurityException("it holds no certificate");
-        }
-        return new CertificateAuthority(chain, Pem.readPrivateKey(read(key)), clock);
-      } catch (GeneralSecurityException e) {
+        List<X509Certificate> chain = Pem.certificates(read(certificate));
+        return new CertificateAuthority(chain, Pem.privateKey(read(key)), clock);
+      } catch (IllegalArgumentException e) {
         // Never replaced silently: everything that was signed by it would stop working.
         throw new UncheckedIOException(
             new IOException(
@@ -313,7 +308,7 @@ public final class ClusterCertificates {
     CertificateAuthority authority =
         CertificateAuthority.create(
             "kedge-" + name + "-ca@" + clock.instant().getEpochSecond(), clock);
-    write(key, Pem.privateKey(authority.key()), "rw-------");
+    write(key, Pem.encode(authority.key()), "rw-------");
     write(certificate, authority.bundlePem(), "rw-------");
     return authority;
   }
@@ -322,15 +317,15 @@ public final class ClusterCertificates {
     Path file = directory.resolve("service.key");
     if (!Files.exists(file)) {
       KeyPair pair = CertificateAuthority.newKeyPair();
-      write(file, Pem.privateKey(pair.getPrivate()) + Pem.publicKey(pair.getPublic()), "rw-------");
+      write(file, Pem.encode(pair.getPrivate()) + Pem.encode(pair.getPublic()), "rw-------");
       return pair;
     }
     try {
       String text = read(file);
-      PrivateKey key = Pem.readPrivateKey(text);
-      PublicKey open = Pem.readPublicKey(text);
+      PrivateKey key = Pem.privateKey(text);
+      PublicKey open = Pem.publicKey(text);
       return new KeyPair(open, key);
-    } catch (GeneralSecurityException e) {
+    } catch (IllegalArgumentException e) {
       throw new UncheckedIOException(
           new IOException("cannot use " + file + ": " + e.getMessage(), e));
     }

@@ -1,5 +1,6 @@
 package dev.kedge.identity;
 
+import dev.kedge.http.Pem;
 import java.security.PrivateKey;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
@@ -26,12 +27,12 @@ public record Credential(List<X509Certificate> chain, PrivateKey key) {
 
   /** The chain as PEM text. */
   public String chainPem() {
-    return Pem.certificates(chain);
+    return Pem.encode(chain);
   }
 
   /** The private key as PEM text (PKCS #8). */
   public String keyPem() {
-    return Pem.privateKey(key);
+    return Pem.encode(key);
   }
 
   /** When less than a third of the certificate's life remains. */

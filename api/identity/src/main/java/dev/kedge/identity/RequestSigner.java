@@ -1,5 +1,6 @@
 package dev.kedge.identity;
 
+import dev.kedge.http.Pem;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.List;
@@ -52,7 +53,7 @@ public final class RequestSigner {
     life =
         life.compareTo(CertificateAuthority.LEAF_LIFE) > 0 ? CertificateAuthority.LEAF_LIFE : life;
     CertificateAuthority authority = signerName.equals(KUBELET_SERVING) ? servers : clients;
-    return Pem.certificates(List.of(authority.sign(request, usages, life)));
+    return Pem.encode(List.of(authority.sign(request, usages, life)));
   }
 
   /**

@@ -3,6 +3,7 @@ package dev.kedge.identity;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.kedge.http.Pem;
 import dev.kedge.identity.Authenticator.Credentials;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -164,7 +165,7 @@ class ClusterCertificatesTest {
     // SEC 1 is the content of the last element: version, algorithm (26 bytes of head), OCTET
     // STRING.
     byte[] sec1 = java.util.Arrays.copyOfRange(pkcs8, 28, pkcs8.length);
-    assertThat(Pem.readPrivateKey(Pem.block("EC PRIVATE KEY", sec1))).isEqualTo(key);
+    assertThat(Pem.privateKey(Pem.encode("EC PRIVATE KEY", sec1))).isEqualTo(key);
   }
 
   @Test

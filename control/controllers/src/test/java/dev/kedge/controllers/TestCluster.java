@@ -31,10 +31,12 @@ import dev.kedge.store.sql.SqliteStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -44,6 +46,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.awaitility.core.ConditionTimeoutException;
 
 /**
@@ -57,6 +60,7 @@ final class TestCluster implements AutoCloseable {
   final ControllerSet controllers;
   final Scheduler scheduler;
   private final Store store;
+  private final Path directory;
   private final ObjectRegistry registry;
   private final ExecutorService kubelet = Executors.newVirtualThreadPerTaskExecutor();
   private final Set<String> held = ConcurrentHashMap.newKeySet();
@@ -68,10 +72,8 @@ final class TestCluster implements AutoCloseable {
 
   TestCluster() {
     try {
-      store =
-          SqliteStore.open(
-              Files.createTempDirectory("kedge-controllers").resolve("state.db"),
-              SqliteStore.Options.FAST);
+      directory = Files.createTempDirectory("kedge-controllers");
+      store = SqliteStore.open(directory.resolve("state.db"), SqliteStore.Options.FAST);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -336,5 +338,12 @@ final class TestCluster implements AutoCloseable {
     timeline.close();
     registry.close();
     store.close();
+    try (Stream<Path> files = Files.walk(directory)) {
+      for (Path path : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(path);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }

@@ -7,10 +7,12 @@ import java.io.ByteArrayOutputStream;
 import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
 import java.security.PrivateKey;
+import java.security.PublicKey;
 import java.security.cert.CertificateEncodingException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.security.spec.PKCS8EncodedKeySpec;
+import java.security.spec.X509EncodedKeySpec;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
@@ -20,8 +22,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Certificates and keys in PEM (RFC 7468) by the JDK alone: X.509 certificates, and private keys in
- * PKCS #8, SEC 1 ({@code EC PRIVATE KEY}) and PKCS #1 ({@code RSA PRIVATE KEY}).
+ * Certificates and keys in PEM (RFC 7468) by the JDK alone: X.509 certificates, public keys, and
+ * private keys in PKCS #8, SEC 1 ({@code EC PRIVATE KEY}) and PKCS #1 ({@code RSA PRIVATE KEY}).
  */
 public final class Pem {
   private static final Pattern BLOCK =
@@ -87,6 +89,22 @@ public final class Pem {
   }
 
   /**
+   * Reads the first public key of a text.
+   *
+   * @throws IllegalArgumentException if there is none, or it is malformed
+   */
+  public static PublicKey publicKey(String text) {
+    Matcher matcher = BLOCK.matcher(text);
+    while (matcher.find()) {
+      if (matcher.group(1).equals("PUBLIC KEY")) {
+        byte[] der = decode(matcher.group(2));
+        return key("public key", factory -> factory.generatePublic(new X509EncodedKeySpec(der)));
+      }
+    }
+    throw new IllegalArgumentException("no PUBLIC KEY block in the PEM text");
+  }
+
+  /**
    * Reads a chain and its key.
    *
    * @throws IllegalArgumentException if one is missing or malformed, or they do not belong together
@@ -120,7 +138,13 @@ public final class Pem {
     return encode("PRIVATE KEY", key.getEncoded());
   }
 
-  private static String encode(String label, byte[] der) {
+  /** Writes a public key as SubjectPublicKeyInfo. */
+  public static String encode(PublicKey key) {
+    return encode("PUBLIC KEY", key.getEncoded());
+  }
+
+  /** Writes DER bytes as one block. */
+  public static String encode(String label, byte[] der) {
     return "-----BEGIN "
         + label
         + "-----\n"
@@ -135,15 +159,24 @@ public final class Pem {
   }
 
   private static PrivateKey pkcs8(byte[] der) {
+    return key("private key", factory -> factory.generatePrivate(new PKCS8EncodedKeySpec(der)));
+  }
+
+  private interface Reading<K> {
+    K by(KeyFactory factory) throws GeneralSecurityException;
+  }
+
+  /** Reads a key whose kind only its encoding tells. */
+  private static <K> K key(String what, Reading<K> reading) {
     GeneralSecurityException last = new GeneralSecurityException("unknown kind of key");
     for (String algorithm : List.of("EC", "RSA", "EdDSA")) {
       try {
-        return KeyFactory.getInstance(algorithm).generatePrivate(new PKCS8EncodedKeySpec(der));
+        return reading.by(KeyFactory.getInstance(algorithm));
       } catch (GeneralSecurityException e) {
         last = e;
       }
     }
-    throw new IllegalArgumentException("malformed private key: " + last.getMessage(), last);
+    throw new IllegalArgumentException("malformed " + what + ": " + last.getMessage(), last);
   }
 
   /** SEC 1 names its curve itself in field 0, or not at all: then the key's length tells. */
@@ -181,7 +214,10 @@ public final class Pem {
   private static byte[] tagged(int tag, byte[] content) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     out.write(tag);
-    if (content.length < 128) {
+    if (content.length < 0x80) {
+      out.write(content.length);
+    } else if (content.length < 0x100) {
+      out.write(0x81);
       out.write(content.length);
     } else {
       out.write(0x82);

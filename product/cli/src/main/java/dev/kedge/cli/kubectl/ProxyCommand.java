@@ -4,6 +4,7 @@ import dev.kedge.http.ClientTls;
 import dev.kedge.http.Exchange;
 import dev.kedge.http.Headers;
 import dev.kedge.http.HttpServer;
+import dev.kedge.http.Pem;
 import dev.kedge.http.ReverseProxy;
 import dev.kedge.http.ReverseProxy.TargetException;
 import dev.kedge.http.TlsIdentity;
@@ -82,15 +83,14 @@ final class ProxyCommand {
     Optional<TlsIdentity> identity =
         target.clientCertificate().isEmpty()
             ? Optional.empty()
-            : Optional.of(
-                dev.kedge.http.Pem.identity(target.clientCertificate(), target.clientKey()));
+            : Optional.of(Pem.identity(target.clientCertificate(), target.clientKey()));
     SSLContext tls =
         target.insecure()
             ? ClientTls.trustingAnyone(identity)
             : ClientTls.trusting(
                 target.certificateAuthority().isEmpty()
                     ? List.of()
-                    : dev.kedge.http.Pem.certificates(target.certificateAuthority()),
+                    : Pem.certificates(target.certificateAuthority()),
                 identity);
     proxy = new ReverseProxy(Optional.of(tls));
   }

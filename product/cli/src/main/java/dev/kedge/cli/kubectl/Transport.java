@@ -1,6 +1,7 @@
 package dev.kedge.cli.kubectl;
 
 import dev.kedge.cli.kubectl.Http.Answer;
+import dev.kedge.http.Pem;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
@@ -101,7 +102,7 @@ final class Transport implements AutoCloseable {
       SSLContext context = SSLContext.getInstance("TLS");
       context.init(keys(target), trust(target), null);
       return context;
-    } catch (GeneralSecurityException | IOException e) {
+    } catch (GeneralSecurityException | IOException | IllegalArgumentException e) {
       throw new UsageException("cannot use the kubeconfig's certificates: " + e.getMessage());
     }
   }

@@ -317,8 +317,8 @@ class KubectlTest {
   }
 
   @Test
-  void theProxyServesTheApiToThisMachineOnly() throws Exception {
-    Path socket = Files.createTempDirectory("kubectl-proxy").resolve("s");
+  void theProxyServesTheApiToThisMachineOnly(@TempDir Path folder) throws Exception {
+    Path socket = folder.resolve("s");
     Thread proxy =
         Thread.ofVirtual().start(() -> kubectl("proxy --api-prefix=/api-here -u " + socket));
     org.awaitility.Awaitility.await().until(() -> Files.exists(socket));
