@@ -43,8 +43,8 @@ public interface Store extends AutoCloseable {
   StoreWatch watch(String prefix, long afterRevision);
 
   /**
-   * The revision of the last committed change; grows by one with each, never repeats, survives
-   * restarts. At least 1, also in an empty store: 0 is free to mean "any".
+   * The revision of the last committed change; grows by one with each (but for {@link #raise}),
+   * never repeats, survives restarts. At least 1, also in an empty store: 0 is free to mean "any".
    */
   long currentRevision();
 
@@ -54,6 +54,14 @@ public interface Store extends AutoCloseable {
    * reclaimed in the background.
    */
   void compact(long revision);
+
+  /**
+   * Leaves revisions out: from now on the current one is at least this, and everything before it
+   * counts as compacted; running watches end with {@link CompactedException}. For a store that is
+   * filled from elsewhere, whose clients may know greater revisions than it has given out. Nobody
+   * else may use the store meanwhile. A revision that was reached already changes nothing.
+   */
+  void raise(long revision);
 
   /** Releases the engine. Running watches end. */
   @Override

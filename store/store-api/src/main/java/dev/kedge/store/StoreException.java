@@ -1,8 +1,10 @@
 package dev.kedge.store;
 
+import org.jspecify.annotations.Nullable;
+
 /** The engine failed or cannot be reached; whether a write took place may be unknown. */
 public class StoreException extends RuntimeException {
-  public StoreException(String message, Throwable cause) {
+  public StoreException(String message, @Nullable Throwable cause) {
     super(message, cause);
   }
 

@@ -381,6 +381,38 @@ public abstract class StoreContract {
   }
 
   @Test
+  void raisingLeavesRevisionsOut() throws Exception {
+    long a = create("/p/a", "1");
+    long updated = update("/p/a", "2", a);
+    delete("/p/b", create("/p/b", "1"));
+    long far = store.currentRevision() + 1_000_000_000;
+    try (StoreWatch watch = store.watch("/p/", updated)) {
+      store.raise(far);
+
+      assertThatThrownBy(() -> takeToEnd(watch)).isInstanceOf(CompactedException.class);
+    }
+    assertThatThrownBy(() -> watchToEnd(updated)).isInstanceOf(CompactedException.class);
+    assertThatThrownBy(() -> store.list("/p/", updated, "", 0))
+        .isInstanceOf(CompactedException.class);
+    long raised = store.currentRevision();
+    assertThat(raised).isGreaterThanOrEqualTo(far);
+    assertThat(shown(store.list("/p/", 0, "", 0))).containsExactly("/p/a=2");
+
+    store.raise(updated);
+
+    Entry entry = store.get("/p/a").orElseThrow();
+    try (StoreWatch watch = store.watch("/p/", raised)) {
+      long last = update("/p/a", "3", entry.revision());
+      long made = create("/p/b", "1");
+      assertThat(last).isGreaterThan(raised);
+      assertThat(made).isEqualTo(last + 1);
+      assertPut(take(watch, 2).getFirst(), "/p/a", "3", entry.createRevision(), last, Optional.of("2"));
+    }
+    assertThat(store.update("/p/a", bytes("4"), updated)).isInstanceOf(Conflict.class);
+    assertThat(store.delete("/p/none", updated)).isInstanceOf(Absent.class);
+  }
+
+  @Test
   void concurrentWritersOfOneKeyAreLinearisable() throws Exception {
     create("/counter", "0");
     int writers = 16;
@@ -559,6 +591,12 @@ public abstract class StoreContract {
   private void watchToEnd(long after) throws InterruptedException {
     try (StoreWatch watch = store.watch("/p/", after)) {
       watch.take(SOON);
+    }
+  }
+
+  private static void takeToEnd(StoreWatch watch) throws InterruptedException {
+    while (!watch.take(SOON).isEmpty()) {
+      // What came before.
     }
   }
 

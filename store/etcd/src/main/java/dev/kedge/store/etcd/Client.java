@@ -32,6 +32,7 @@ final class Client {
   private final byte[] first;
   private final byte[] end;
   private final byte[] marker;
+  private final byte[] offset;
   private final AtomicLong seen = new AtomicLong();
 
   Client(Endpoints endpoints, String root) {
@@ -41,6 +42,7 @@ final class Client {
     this.first = (root + ".kedge/").getBytes(UTF_8);
     this.end = (root + "0").getBytes(UTF_8);
     this.marker = (root + ".kedge/marker").getBytes(UTF_8);
+    this.offset = (root + ".kedge/offset").getBytes(UTF_8);
   }
 
   Endpoints endpoints() {
@@ -51,7 +53,12 @@ final class Client {
     return (root + key).getBytes(UTF_8);
   }
 
-  /** The store's key of an etcd key; null for the marker. */
+  /** Where it is kept what is added to etcd's revisions. */
+  byte[] offsetKey() {
+    return offset;
+  }
+
+  /** The store's key of an etcd key; null for what the store keeps for itself. */
   @Nullable String key(byte[] key) {
     String name = new String(key, UTF_8);
     return name.startsWith("/", root.length()) ? name.substring(root.length()) : null;
@@ -93,10 +100,14 @@ final class Client {
 
   /** Makes a change that every follower of the root sees; returns its revision. */
   long mark() {
+    return put(marker, new byte[0]);
+  }
+
+  /** Writes a key whatever it held; returns the revision. */
+  long put(byte[] key, byte[] value) {
     try {
       long revision =
-          Rpc.headerRevision(
-              ProtoMessage.parse(endpoints.repeatable(Rpc.PUT, Rpc.put(marker, new byte[0]))));
+          Rpc.headerRevision(ProtoMessage.parse(endpoints.repeatable(Rpc.PUT, Rpc.put(key, value))));
       saw(revision);
       return revision;
     } catch (GrpcException e) {

@@ -1,8 +1,5 @@
 package dev.kedge.store.etcd;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
-import dev.kedge.grpc.GrpcException;
 import dev.kedge.store.CompactedException;
 import dev.kedge.store.Store;
 import dev.kedge.store.Store.WriteResult.Absent;
@@ -10,47 +7,27 @@ import dev.kedge.store.Store.WriteResult.Committed;
 import dev.kedge.store.Store.WriteResult.Conflict;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.StoreWatch;
-import java.lang.System.Logger;
-import java.lang.System.Logger.Level;
 import java.net.URI;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalLong;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A {@link Store} in an etcd cluster, 3.4 or later, over its v3 API. Keys lie in etcd as they are,
- * so that upstream's tools find them; a revision is etcd's own.
+ * so that upstream's tools find them; a revision is etcd's own ({@link EtcdKeys}) plus an offset.
  *
- * <p>A write is a transaction that compares the key's last revision. When the answer to one is
- * lost, the changes since are read back to find out what became of it, and only if it had no effect
- * it is tried again, under the same comparison. One stream from etcd feeds all watches ({@link
- * Follower}). What was superseded is compacted after five minutes.
+ * <p>The offset is 0 until {@link #raise}: etcd counts by itself and cannot be told to go on at a
+ * greater revision. It is kept in etcd, next to the keys, read at the opening, and changed only
+ * while nobody else uses the store.
  */
 public final class EtcdStore implements Store {
-  private static final Logger LOG = System.getLogger("dev.kedge.store.etcd");
-  private static final Duration HISTORY = Duration.ofMinutes(5);
-  private static final Duration OPENING = Duration.ofSeconds(5);
-  private static final byte[] ONE_KEY = {};
-  private static final int PAGE = 500;
+  private final EtcdKeys keys;
+  private volatile long offset;
 
-  private final Client client;
-  private final Follower follower;
-  private final CountDownLatch closing = new CountDownLatch(1);
-
-  /** Answers of etcd to "what is current" are shared by those who asked before it was sent. */
-  private final Shared current;
-
-  private EtcdStore(Client client) {
-    this.client = client;
-    this.follower = Follower.start(client);
-    this.current = new Shared(client::currentRevision);
-    Thread.ofVirtual().name("etcd-compaction").start(this::compactRegularly);
+  private EtcdStore(EtcdKeys keys) {
+    this.keys = keys;
+    this.offset = keys.offset();
   }
 
   /**
@@ -77,252 +54,177 @@ public final class EtcdStore implements Store {
    * @throws StoreException with a sentence for the user, if no member can be used
    */
   public static EtcdStore open(Settings settings) {
-    Endpoints endpoints = new Endpoints(settings.endpoints(), settings.tls());
+    EtcdKeys keys = EtcdKeys.open(settings);
     try {
-      requireOne(endpoints, settings);
-      return new EtcdStore(new Client(endpoints, settings.root()));
+      return new EtcdStore(keys);
     } catch (RuntimeException e) {
-      endpoints.close();
+      keys.close();
       throw e;
     }
   }
 
-  /** Tries the members in turn for a moment; which of them is at fault is told best here. */
-  private static void requireOne(Endpoints endpoints, Settings settings) {
-    byte[] question = Rpc.range("\0".getBytes(UTF_8), ONE_KEY, 1, 0, true);
-    long deadline = System.nanoTime() + OPENING.toNanos();
-    @Nullable StoreException first;
-    do {
-      first = null;
-      for (int member = 0; member < endpoints.count(); member++) {
-        try {
-          endpoints.once(member, Rpc.RANGE, question, OPENING);
-          return;
-        } catch (GrpcException e) {
-          if (!Endpoints.isTransient(e)) {
-            throw Failures.of(endpoints, e);
-          }
-          StoreException failure =
-              Failures.connecting(endpoints.url(member).toString(), settings.certificateGiven(), e);
-          if (Failures.isTls(e)) {
-            throw failure;
-          }
-          first = first == null ? failure : first;
-        }
-      }
-      endpoints.await(200);
-    } while (System.nanoTime() - deadline < 0);
-    throw first == null ? new StoreException("no endpoint") : first;
-  }
-
   @Override
   public Optional<Entry> get(String key) {
-    requireOpen();
-    return client.range(client.key(key), ONE_KEY, 0, 0, false).entries().stream()
-        .findFirst()
-        .map(entry -> entry(key, entry));
+    return keys.get(key).map(this::told);
   }
 
   @Override
   public Page list(String prefix, long revision, String startKey, int limit) {
-    requireOpen();
-    // All keys begin with a slash; what sorts before is etcd's other users' or the mark.
-    String within = prefix.isEmpty() ? "/" : prefix;
-    byte[] end = end(client.key(within));
-    String from = startKey.compareTo(within) > 0 ? startKey : within;
-    List<Entry> entries = new ArrayList<>();
-    long shown = revision;
-    while (true) {
-      int wanted = limit == 0 ? PAGE : Math.min(PAGE, limit - entries.size());
-      Rpc.Range range = client.range(client.key(from), end, wanted, shown, false);
-      // Later pages show the revision of the first.
-      shown = shown == 0 ? range.revision() : shown;
-      for (Rpc.KeyValue each : range.entries()) {
-        entries.add(entry(String.valueOf(client.key(each.key())), each));
-      }
-      if (!range.more() || limit > 0 && entries.size() >= limit) {
-        return new Page(entries, shown, range.more(), range.count() - range.entries().size());
-      }
-      from = entries.getLast().key() + "\0";
+    Page page;
+    try {
+      page = keys.list(prefix, own(revision), startKey, limit);
+    } catch (CompactedException e) {
+      throw told(e, offset);
     }
+    return offset == 0
+        ? page
+        : new Page(
+            page.entries().stream().map(this::told).toList(),
+            page.revision() + offset,
+            page.more(),
+            page.remaining());
   }
 
   @Override
   public WriteResult create(String key, byte[] value) {
-    return write(new Write(key, client.key(key), 0, value));
+    return told(keys.create(key, value));
   }
 
   @Override
   public WriteResult update(String key, byte[] value, long expectedRevision) {
-    return write(new Write(key, client.key(key), expectedRevision, value));
+    return expectedRevision > offset
+        ? told(keys.update(key, value, expectedRevision - offset))
+        : another(key);
   }
 
   @Override
   public WriteResult delete(String key, long expectedRevision) {
-    return write(new Write(key, client.key(key), expectedRevision, null));
+    return expectedRevision > offset
+        ? told(keys.delete(key, expectedRevision - offset))
+        : another(key);
   }
 
-  /** A write; without a value it deletes, with expected revision 0 it creates. */
-  private record Write(String name, byte[] key, long expected, byte @Nullable [] value) {
-    byte[] request() {
-      return value == null ? Rpc.deleteIf(key, expected) : Rpc.putIf(key, expected, value);
-    }
-  }
-
-  private WriteResult write(Write write) {
-    requireOpen();
-    if (write.expected() == 0 && write.value() == null) {
-      return new Absent();
-    }
-    byte[] request = write.request();
-    long before = Math.max(client.seen(), write.expected());
-    long deadline = System.nanoTime() + Endpoints.PATIENCE.toNanos();
-    boolean doubtful = false;
-    while (true) {
-      GrpcException lost;
-      try {
-        Rpc.Txn txn = client.txn(request);
-        if (txn.succeeded()) {
-          return new Committed(txn.revision());
-        }
-        if (doubtful) {
-          // Refused, perhaps because an attempt whose answer was lost took effect after all.
-          OptionalLong own = own(write, before);
-          if (own.isPresent()) {
-            return new Committed(own.getAsLong());
-          }
-        }
-        return txn.found().stream()
-            .findFirst()
-            .<WriteResult>map(entry -> new Conflict(entry(write.name(), entry)))
-            .orElseGet(Absent::new);
-      } catch (GrpcException e) {
-        requireOpen();
-        if (!Endpoints.isTransient(e) || Thread.currentThread().isInterrupted()) {
-          throw client.failure(e);
-        }
-        lost = e;
-      }
-      OptionalLong own = own(write, before);
-      if (own.isPresent()) {
-        return new Committed(own.getAsLong());
-      }
-      doubtful = true;
-      if (System.nanoTime() - deadline > 0) {
-        throw client.failure(lost);
-      }
-    }
-  }
-
-  /**
-   * Looks for the write among the changes after a revision and until now.
-   *
-   * @return its revision, if it took effect
-   * @throws StoreException if that cannot be told
-   */
-  private OptionalLong own(Write write, long after) {
-    long now = client.mark();
-    long from = after;
-    while (from < now) {
-      Client.History history =
-          client.history(from, now, key -> Client.same(key, write.key()), PAGE);
-      for (Rpc.Event event : history.changes()) {
-        long replaced = event.previous() == null ? 0 : event.previous().mod();
-        if (replaced != write.expected()) {
-          continue;
-        }
-        if (event.delete() && write.value() == null) {
-          // Another server's delete of the same revision would look the same.
-          throw new StoreException(
-              "the answer of etcd was lost: " + write.name() + " was deleted, here or elsewhere");
-        }
-        if (!event.delete()
-            && write.value() != null
-            && Client.same(event.entry().value(), write.value())) {
-          return OptionalLong.of(event.entry().mod());
-        }
-      }
-      from = history.last();
-    }
-    return OptionalLong.empty();
+  /** The answer to a revision that no key has. */
+  private WriteResult another(String key) {
+    return get(key).<WriteResult>map(Conflict::new).orElseGet(Absent::new);
   }
 
   @Override
   public StoreWatch watch(String prefix, long afterRevision) {
-    requireOpen();
-    return follower
-        .watches()
-        .open(prefix, afterRevision == 0 ? client.currentRevision() : afterRevision);
+    try {
+      return new Watch(keys.watch(prefix, own(afterRevision)), offset);
+    } catch (CompactedException e) {
+      throw told(e, offset);
+    }
   }
 
   @Override
   public long currentRevision() {
-    requireOpen();
-    return current.get();
+    return keys.currentRevision() + offset;
   }
 
   @Override
   public void compact(long revision) {
-    requireOpen();
-    // What replaced values tell of themselves is lost to a follower that comes later.
-    if (revision <= currentRevision()) {
-      follower.awaitChanges(revision);
-    }
-    client.compact(revision);
-  }
-
-  /** Every server does it; a revision that another one has compacted already costs nothing. */
-  private void compactRegularly() {
-    long due = client.seen();
     try {
-      while (!closing.await(HISTORY.toSeconds(), TimeUnit.SECONDS)) {
-        long next = client.seen();
-        if (next > due) {
-          compactQuietly(due);
-          due = next;
-        }
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-  }
-
-  private void compactQuietly(long revision) {
-    try {
-      client.compact(revision);
+      keys.compact(own(revision));
     } catch (CompactedException e) {
-      LOG.log(Level.DEBUG, "compacted already", e);
-    } catch (StoreException e) {
-      LOG.log(Level.WARNING, "cannot compact etcd, trying again later: {0}", e.getMessage());
+      throw told(e, offset);
+    }
+  }
+
+  @Override
+  public synchronized void raise(long revision) {
+    long current = keys.currentRevision();
+    if (current + offset >= revision) {
+      return;
+    }
+    keys.keepOffset(revision - current);
+    offset = revision - current;
+    try {
+      // Or earlier revisions, less the new offset, would mean others.
+      keys.compact(keys.currentRevision());
+    } catch (CompactedException e) {
+      throw new StoreException("somebody else compacts this etcd meanwhile", e);
     }
   }
 
   @Override
   public void close() {
-    closing.countDown();
-    follower.close();
-    client.endpoints().close();
+    keys.close();
   }
 
-  private void requireOpen() {
-    if (closing.getCount() == 0) {
-      throw new StoreException("the store is closed");
+  /** What etcd calls a revision; 0, where that means something of its own, stays. */
+  private long own(long revision) {
+    if (revision > 0 && revision <= offset) {
+      throw new CompactedException(revision, offset);
     }
+    return revision == 0 ? 0 : revision - offset;
   }
 
-  private static Entry entry(String key, Rpc.KeyValue entry) {
-    return new Entry(key, entry.value(), entry.create(), entry.mod());
+  private Entry told(Entry entry) {
+    return offset == 0
+        ? entry
+        : new Entry(
+            entry.key(), entry.value(), entry.createRevision() + offset, entry.revision() + offset);
   }
 
-  /** The first key after all that begin with a prefix; "\0", which is all, where there is none. */
-  static byte[] end(byte[] prefix) {
-    for (int i = prefix.length - 1; i >= 0; i--) {
-      if (prefix[i] != (byte) 0xff) {
-        byte[] end = java.util.Arrays.copyOf(prefix, i + 1);
-        end[i]++;
-        return end;
+  private WriteResult told(WriteResult result) {
+    return switch (result) {
+      case Committed(long revision) -> new Committed(revision + offset);
+      case Conflict(Entry current) -> new Conflict(told(current));
+      case Absent absent -> absent;
+    };
+  }
+
+  private static CompactedException told(CompactedException e, long offset) {
+    return new CompactedException(e.asked() + offset, e.compactRevision() + offset);
+  }
+
+  /** A watch; ends when the offset changes. */
+  private final class Watch implements StoreWatch {
+    private final StoreWatch watch;
+    private final long opened;
+
+    Watch(StoreWatch watch, long opened) {
+      this.watch = watch;
+      this.opened = opened;
+    }
+
+    @Override
+    public List<Event> take(Duration atMost) throws InterruptedException {
+      if (offset != opened) {
+        throw new CompactedException(progress(), offset);
+      }
+      try {
+        List<Event> events = watch.take(atMost);
+        return opened == 0 ? events : events.stream().map(this::told).toList();
+      } catch (CompactedException e) {
+        throw EtcdStore.told(e, opened);
       }
     }
-    return new byte[1];
+
+    private Event told(Event event) {
+      return switch (event) {
+        case Event.Put(var key, var value, var created, var revision, var previous) ->
+            new Event.Put(key, value, created + opened, revision + opened, previous);
+        case Event.Delete(var key, var previous, var created, var revision) ->
+            new Event.Delete(key, previous, created + opened, revision + opened);
+      };
+    }
+
+    @Override
+    public long progress() {
+      return watch.progress() + opened;
+    }
+
+    @Override
+    public void requestProgress() {
+      watch.requestProgress();
+    }
+
+    @Override
+    public void close() {
+      watch.close();
+    }
   }
 }

@@ -18,8 +18,12 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteJDBCLoader;
 import org.sqlite.util.LibraryLoaderUtil;
@@ -33,6 +37,9 @@ import org.sqlite.util.OSInfo;
 final class DataFile {
   private static final String CLEAN = "clean\n";
   private static final byte[] MAGIC = "SQLite format 3\0".getBytes(StandardCharsets.US_ASCII);
+
+  private static final DateTimeFormatter STAMP =
+      DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'").withZone(ZoneOffset.UTC);
 
   private final Path path;
   private final FileChannel channel;
@@ -48,6 +55,25 @@ final class DataFile {
 
   /** Makes what is missing, takes the lock and looks at the file's first bytes. */
   static DataFile lock(Path path) {
+    DataFile held = hold(path);
+    try {
+      if (!Files.exists(path)) {
+        Files.createFile(path, onlyOwner("rw-------"));
+      }
+      checkHeader(path);
+      loadNativeLibrary(held.directory());
+      return held;
+    } catch (IOException e) {
+      held.release(false);
+      throw cannotUse(held.directory(), e);
+    } catch (StoreException e) {
+      held.release(false);
+      throw e;
+    }
+  }
+
+  /** Takes the lock, and finishes a replacement of the file that was cut short. */
+  static DataFile hold(Path path) {
     Path directory =
         Objects.requireNonNull(path.getParent(), "the database is a file in a directory");
     FileChannel opened = null;
@@ -72,23 +98,83 @@ final class DataFile {
       }
       String before = text(opened);
       write(opened, "pid " + ProcessHandle.current().pid() + "\n");
-      if (!Files.exists(path)) {
-        Files.createFile(path, onlyOwner("rw-------"));
-      }
-      checkHeader(path);
-      loadNativeLibrary(directory);
+      finishReplacement(path);
       return new DataFile(path, opened, lock, before.equals(CLEAN));
     } catch (IOException e) {
       closeQuietly(opened, e);
-      throw new StoreException("cannot use the data directory " + directory + ": " + reason(e), e);
+      throw cannotUse(directory, e);
     } catch (StoreException e) {
       closeQuietly(opened, e);
       throw e;
     }
   }
 
+  private static StoreException cannotUse(Path directory, IOException e) {
+    return new StoreException("cannot use the data directory " + directory + ": " + reason(e), e);
+  }
+
   Path path() {
     return path;
+  }
+
+  private Path directory() {
+    return Objects.requireNonNull(path.getParent());
+  }
+
+  /**
+   * Puts a whole database file in this one's place, which is kept under another name. After a crash
+   * it is either not begun, or finished when the file is locked the next time.
+   *
+   * @param other closed in order, in the same directory
+   * @return the old file's new name; empty if there was none
+   */
+  Optional<Path> replaceBy(Path other) {
+    try {
+      try (FileChannel written = FileChannel.open(other, StandardOpenOption.WRITE)) {
+        written.force(true);
+      }
+      Files.move(other, replacement(path), StandardCopyOption.ATOMIC_MOVE);
+      syncDirectory();
+      return finishReplacement(path);
+    } catch (IOException e) {
+      throw cannotUse(directory(), e);
+    }
+  }
+
+  private static Path replacement(Path path) {
+    return path.resolveSibling(path.getFileName() + ".replacement");
+  }
+
+  private static Optional<Path> finishReplacement(Path path) throws IOException {
+    Path replacement = replacement(path);
+    if (!Files.exists(replacement)) {
+      return Optional.empty();
+    }
+    // The same name however often this is begun.
+    String stamp = STAMP.format(Files.getLastModifiedTime(replacement).toInstant());
+    Path aside = path.resolveSibling(path.getFileName() + ".replaced-" + stamp);
+    for (String part : List.of("-shm", "-wal", "")) {
+      Path old = path.resolveSibling(path.getFileName() + part);
+      if (Files.exists(old)) {
+        Files.move(old, aside.resolveSibling(aside.getFileName() + part));
+      }
+    }
+    Files.move(replacement, path, StandardCopyOption.ATOMIC_MOVE);
+    return Files.exists(aside) ? Optional.of(aside) : Optional.empty();
+  }
+
+  /** Renames are on disk after this. */
+  private void syncDirectory() throws IOException {
+    try (FileChannel channel = FileChannel.open(directory(), StandardOpenOption.READ)) {
+      channel.force(true);
+    }
+  }
+
+  /** Removes what a closed store in this directory left beside its file, and the file. */
+  static void delete(Path path) throws IOException {
+    for (String part : List.of("", "-wal", "-shm", ".lock")) {
+      Files.deleteIfExists(path.resolveSibling(path.getFileName() + part));
+    }
   }
 
   /** Whether the last process closed the store in order. */

@@ -44,12 +44,6 @@ final class Failures {
   }
 
   static StoreException damaged(Path file, String how, @Nullable Throwable cause) {
-    String message =
-        "the database "
-            + file
-            + " is damaged ("
-            + how
-            + "): restore it from a backup, or move it away to start with an empty cluster";
-    return cause == null ? new StoreException(message) : new StoreException(message, cause);
+    return new DamagedException(file, how, cause);
   }
 }

@@ -113,6 +113,16 @@ final class Follower {
     }
   }
 
+  /** Ends the running watches, for revisions were left out; the log goes on at another one. */
+  void restart(long before, long revision) {
+    advancing.lock();
+    try {
+      watches.restart(new CompactedException(before, revision), revision);
+    } finally {
+      advancing.unlock();
+    }
+  }
+
   /**
    * Tells watches of what this server committed, unless something before it is missing still: then
    * it comes from the log, with that.

@@ -150,6 +150,11 @@ final class LogStore implements Store {
   }
 
   @Override
+  public void raise(long revision) {
+    writer.raise(revision);
+  }
+
+  @Override
   public synchronized void close() {
     if (closed) {
       return;

@@ -148,6 +148,21 @@ abstract class ServerSession implements WriteSession {
   }
 
   @Override
+  public void raise(long revision) throws SQLException {
+    String statements =
+        "UPDATE kedge_progress SET revision = ?, compact_revision = ?, swept_revision = ?"
+            + " WHERE id = 1"
+            + tell()
+            + "; COMMIT";
+    try (PreparedStatement statement = connection.prepareStatement(statements)) {
+      statement.setLong(1, revision);
+      statement.setLong(2, revision);
+      statement.setLong(3, revision);
+      Results.of(statement).finish();
+    }
+  }
+
+  @Override
   public Fate fate(long revision, long batch) throws SQLException {
     // Behind the lock, so that the transaction in question has ended.
     Standing standing = begin(Set.of());

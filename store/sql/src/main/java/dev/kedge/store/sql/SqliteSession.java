@@ -108,6 +108,19 @@ final class SqliteSession implements WriteSession {
     swept = upTo;
   }
 
+  /** A log without later rows stands where it was compacted to. */
+  @Override
+  public void raise(long to) throws SQLException {
+    setCompacted.setLong(1, to);
+    setCompacted.execute();
+    setSwept.setLong(1, to);
+    setSwept.execute();
+    commit.execute();
+    revision = to;
+    compacted = to;
+    swept = to;
+  }
+
   /** A commit's answer cannot be lost: the library runs in this process. */
   @Override
   public Fate fate(long first, long batch) {

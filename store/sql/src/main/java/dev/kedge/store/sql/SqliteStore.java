@@ -2,9 +2,17 @@ package dev.kedge.store.sql;
 
 import dev.kedge.store.Store;
 import dev.kedge.store.StoreException;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.function.Consumer;
+import org.sqlite.JDBC;
+import org.sqlite.SQLiteConfig;
 
 /**
  * A {@link Store} in one SQLite file. Writes are grouped: whatever waits while the disk syncs goes
@@ -30,6 +38,9 @@ public final class SqliteStore {
 
     /** For tests: nothing waits for the disk. */
     public static final Options FAST = new Options(false, Duration.ofMinutes(5));
+
+    /** For a file that counts only when it is whole, and is synced then. */
+    private static final Options UNTIL_CLOSED = FAST;
   }
 
   /** Opens with {@link Options#DEFAULT}. */
@@ -64,6 +75,65 @@ public final class SqliteStore {
     } catch (RuntimeException e) {
       data.release(false);
       throw e;
+    }
+  }
+
+  /**
+   * Puts a database of other content in a file's place. The old file is kept beside it, under a
+   * name with the time; a crash on the way leaves the old one or the new one, and nothing between.
+   *
+   * @param filling writes the content; what it throws leaves everything as it was
+   * @return where the old file is now; empty if there was none
+   * @throws StoreException with a sentence for the user, if another server uses the file, or the
+   *     directory cannot be written
+   */
+  public static Optional<Path> replace(Path file, Consumer<Store> filling) {
+    DataFile data = DataFile.hold(file.toAbsolutePath());
+    Path building = data.path().resolveSibling(data.path().getFileName() + ".building");
+    boolean clean = false;
+    try {
+      DataFile.delete(building);
+      try (Store store = open(building, Options.UNTIL_CLOSED)) {
+        filling.accept(store);
+      }
+      Files.delete(building.resolveSibling(building.getFileName() + ".lock"));
+      Optional<Path> aside = data.replaceBy(building);
+      clean = true;
+      return aside;
+    } catch (IOException e) {
+      throw new StoreException("cannot write " + building + ": " + e.getMessage(), e);
+    } finally {
+      data.release(clean);
+      if (!clean) {
+        deleteQuietly(building);
+      }
+    }
+  }
+
+  private static void deleteQuietly(Path building) {
+    try {
+      DataFile.delete(building);
+    } catch (IOException e) {
+      System.getLogger("dev.kedge.store.sql")
+          .log(System.Logger.Level.DEBUG, "a file that was not finished stays", e);
+    }
+  }
+
+  /**
+   * The last revision in a file, damaged or not, that no store uses; empty if that cannot be told.
+   */
+  public static OptionalLong lastRevision(Path file) {
+    SQLiteConfig config = new SQLiteConfig();
+    config.setReadOnly(true);
+    try (Connection connection =
+        JDBC.createConnection("jdbc:sqlite:" + file, config.toProperties())) {
+      return OptionalLong.of(
+          Database.number(
+              connection,
+              "SELECT max(coalesce((SELECT max(revision) FROM log), 0),"
+                  + " (SELECT compact_revision FROM progress))"));
+    } catch (SQLException e) {
+      return OptionalLong.empty();
     }
   }
 }

@@ -56,6 +56,9 @@ interface WriteSession {
   /** Removes what was superseded after one revision and up to another, and commits. */
   void sweep(long after, long upTo) throws SQLException;
 
+  /** Lets the log reach a revision without a row, all before it compacted and swept; commits. */
+  void raise(long revision) throws SQLException;
+
   /**
    * Whether a commit whose answer was lost took place, and would survive a crash of the database.
    * Waits for a transaction that may still run.

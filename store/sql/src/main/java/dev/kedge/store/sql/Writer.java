@@ -95,6 +95,7 @@ final class Writer implements Runnable {
     UPDATE,
     DELETE,
     COMPACT,
+    RAISE,
     STOP
   }
 
@@ -110,7 +111,7 @@ final class Writer implements Runnable {
     private volatile boolean done;
 
     /**
-     * @param revision the expected one; for a compaction, up to which
+     * @param revision the expected one; for a compaction or a raise, up to which
      */
     Request(Kind kind, String key, byte[] value, long revision) {
       this.kind = kind;
@@ -142,6 +143,11 @@ final class Writer implements Runnable {
    */
   void compact(long upTo) {
     submit(new Request(Kind.COMPACT, "", NO_VALUE, upTo));
+  }
+
+  /** As {@link dev.kedge.store.Store#raise}. */
+  void raise(long to) {
+    submit(new Request(Kind.RAISE, "", NO_VALUE, to));
   }
 
   /** Finishes what waits, then ends; returns whether everything is in order on disk. */
@@ -218,6 +224,8 @@ final class Writer implements Runnable {
           }
           stop = batch.stream().anyMatch(request -> request.kind == Kind.STOP);
           transact(batch);
+          // Whoever raises has the store to itself, so its order among others does not matter.
+          batch.stream().filter(request -> request.kind == Kind.RAISE).forEach(this::raise);
         }
         maintain();
       }
@@ -251,8 +259,9 @@ final class Writer implements Runnable {
   private void transact(List<Request> batch) throws InterruptedException {
     Set<String> keys = new LinkedHashSet<>();
     for (Request request : batch) {
-      if (request.kind != Kind.COMPACT && request.kind != Kind.STOP) {
-        keys.add(request.key);
+      switch (request.kind) {
+        case CREATE, UPDATE, DELETE -> keys.add(request.key);
+        case COMPACT, RAISE, STOP -> {}
       }
     }
     Attempts attempts = new Attempts(PATIENCE, stopping);
@@ -328,7 +337,9 @@ final class Writer implements Runnable {
       Request request = batch.get(i);
       request.result = decision.results.get(i);
       request.failure = decision.failures.get(i);
-      request.finish();
+      if (request.kind != Kind.RAISE) {
+        request.finish();
+      }
     }
   }
 
@@ -371,7 +382,7 @@ final class Writer implements Runnable {
               compacted = Math.max(compacted, request.revision);
             }
           }
-          case STOP -> results.add(null);
+          case RAISE, STOP -> results.add(null);
         }
       }
     }
@@ -474,6 +485,37 @@ final class Writer implements Runnable {
   }
 
   // Compaction.
+
+  private void raise(Request request) {
+    if (request.done) {
+      return;
+    }
+    try {
+      if (revision < request.revision) {
+        long before = revision;
+        // Compaction would look for something to remove all the way through the gap.
+        compactTo(revision);
+        while (swept < log.compacted()) {
+          sweep();
+        }
+        WriteSession writing = session();
+        writing.begin(Set.of());
+        writing.raise(request.revision);
+        revision = request.revision;
+        swept = revision;
+        compactNext = revision;
+        log.compact(revision);
+        follower.restart(before, revision);
+      }
+      request.finish();
+    } catch (SQLException e) {
+      undo(e);
+      fail(request, engine.failure(e));
+    } catch (StoreException e) {
+      undo(e);
+      fail(request, e);
+    }
+  }
 
   private void maintain() {
     try {

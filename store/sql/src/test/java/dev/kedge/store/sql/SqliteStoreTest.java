@@ -15,6 +15,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Assumptions;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -101,7 +102,7 @@ class SqliteStoreTest extends StoreContract {
     assertThatThrownBy(() -> SqliteStore.open(other))
         .isInstanceOf(StoreException.class)
         .hasMessageContaining("is damaged")
-        .hasMessageContaining("restore it from a backup");
+        .hasMessageContaining("restore it from a snapshot");
     assertThat(Files.readString(other)).startsWith("hello");
   }
 
@@ -139,6 +140,88 @@ class SqliteStoreTest extends StoreContract {
         .hasMessageContaining("is damaged");
     Files.delete(file());
     store = open();
+  }
+
+  @Test
+  void aRaisedRevisionSurvivesReopening() {
+    create("/a", "1");
+    store.raise(1_000_000);
+
+    store.close();
+    store = open();
+
+    assertThat(store.currentRevision()).isEqualTo(1_000_000);
+    assertThat(shown(store.list("/", 0, "", 0))).containsExactly("/a=1");
+    assertThat(create("/b", "1")).isEqualTo(1_000_001);
+  }
+
+  @Test
+  void anotherDatabaseTakesTheFilesPlaceWhichIsKept() {
+    long last = create("/old", "1");
+    assertThatThrownBy(() -> SqliteStore.replace(file(), filled -> {}))
+        .hasMessageContaining("another kedge server uses the data directory");
+    store.close();
+
+    Path aside =
+        SqliteStore.replace(
+                file(),
+                filled -> {
+                  filled.raise(500);
+                  filled.create("/new", bytes("2"));
+                })
+            .orElseThrow();
+
+    store = open();
+    assertThat(shown(store.list("/", 0, "", 0))).containsExactly("/new=2");
+    assertThat(store.currentRevision()).isEqualTo(501);
+    assertThat(SqliteStore.lastRevision(aside)).hasValue(last);
+    try (Store old = SqliteStore.open(aside)) {
+      assertThat(shown(old.list("/", 0, "", 0))).containsExactly("/old=1");
+    }
+  }
+
+  @Test
+  void replacingThatFailsChangesNothing() throws Exception {
+    create("/old", "1");
+    store.close();
+
+    assertThatThrownBy(
+            () ->
+                SqliteStore.replace(
+                    file(),
+                    filled -> {
+                      filled.create("/new", bytes("2"));
+                      throw new StoreException("cut short");
+                    }))
+        .hasMessage("cut short");
+
+    try (Stream<Path> files = Files.list(directory.resolve("db"))) {
+      assertThat(files.map(path -> path.getFileName().toString()).filter(n -> !n.equals("native")))
+          .containsExactlyInAnyOrder("state.db", "state.db.lock");
+    }
+    store = open();
+    assertThat(shown(store.list("/", 0, "", 0))).containsExactly("/old=1");
+  }
+
+  /** As after a power cut right after the new file got its name. */
+  @Test
+  void replacingThatWasCutShortIsFinishedAtOpen() throws Exception {
+    create("/old", "1");
+    store.close();
+    Path other = directory.resolve("other/state.db");
+    try (Store filled = SqliteStore.open(other, SqliteStore.Options.FAST)) {
+      filled.create("/new", bytes("2"));
+    }
+    Files.move(other, directory.resolve("db/state.db.replacement"));
+
+    store = open();
+
+    assertThat(shown(store.list("/", 0, "", 0))).containsExactly("/new=2");
+    try (Stream<Path> files = Files.list(directory.resolve("db"))) {
+      assertThat(files.map(path -> path.getFileName().toString()))
+          .anyMatch(name -> name.matches("state\\.db\\.replaced-\\d{8}T\\d{6}Z"))
+          .noneMatch(name -> name.endsWith(".replacement"));
+    }
   }
 
   @Test

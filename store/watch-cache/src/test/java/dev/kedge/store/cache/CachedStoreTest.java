@@ -97,6 +97,11 @@ class CachedStoreTest extends StoreContract {
     }
 
     @Override
+    public void raise(long revision) {
+      store.raise(revision);
+    }
+
+    @Override
     public void close() {
       cache.close();
       store.close();
