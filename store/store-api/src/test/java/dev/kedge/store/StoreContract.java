@@ -406,7 +406,8 @@ public abstract class StoreContract {
       long made = create("/p/b", "1");
       assertThat(last).isGreaterThan(raised);
       assertThat(made).isEqualTo(last + 1);
-      assertPut(take(watch, 2).getFirst(), "/p/a", "3", entry.createRevision(), last, Optional.of("2"));
+      assertPut(
+          take(watch, 2).getFirst(), "/p/a", "3", entry.createRevision(), last, Optional.of("2"));
     }
     assertThat(store.update("/p/a", bytes("4"), updated)).isInstanceOf(Conflict.class);
     assertThat(store.delete("/p/none", updated)).isInstanceOf(Absent.class);

@@ -107,7 +107,8 @@ final class Client {
   long put(byte[] key, byte[] value) {
     try {
       long revision =
-          Rpc.headerRevision(ProtoMessage.parse(endpoints.repeatable(Rpc.PUT, Rpc.put(key, value))));
+          Rpc.headerRevision(
+              ProtoMessage.parse(endpoints.repeatable(Rpc.PUT, Rpc.put(key, value))));
       saw(revision);
       return revision;
     } catch (GrpcException e) {
