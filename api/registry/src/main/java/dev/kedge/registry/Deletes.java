@@ -195,9 +195,7 @@ final class Deletes {
     }
     byte[] bytes = Json.bytes(stored.json());
     WriteResult result =
-        remove
-            ? store.delete(key, current.revision())
-            : store.update(key, bytes, current.revision());
+        remove ? kind.delete(key, current.revision()) : kind.update(key, bytes, current.revision());
     if (!(result instanceof WriteResult.Committed(long revision))) {
       return Optional.empty();
     }

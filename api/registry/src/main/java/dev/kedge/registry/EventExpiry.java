@@ -26,13 +26,11 @@ final class EventExpiry implements AutoCloseable {
   private static final Duration LIFE = Duration.ofHours(1);
   private static final Duration PAUSE = Duration.ofMinutes(5);
 
-  private final Store store;
   private final CatalogHolder catalogs;
   private final Clock clock;
   private final CountDownLatch closing = new CountDownLatch(1);
 
-  EventExpiry(Store store, CatalogHolder catalogs, Clock clock) {
-    this.store = store;
+  EventExpiry(CatalogHolder catalogs, Clock clock) {
     this.catalogs = catalogs;
     this.clock = clock;
   }
@@ -64,7 +62,8 @@ final class EventExpiry implements AutoCloseable {
       for (Item item : events.get().cache().list(Selection.ALL, 0, 0).items()) {
         KubeObject event = KubeObject.parse(item.json());
         if (lastSeen(event).isBefore(before)
-            && store.delete(item.key(), item.revision()) instanceof Store.WriteResult.Committed) {
+            && events.get().delete(item.key(), item.revision())
+                instanceof Store.WriteResult.Committed) {
           count++;
         }
       }

@@ -4,6 +4,7 @@ import dev.kedge.model.JsonBoolean;
 import dev.kedge.model.JsonInteger;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -167,6 +168,9 @@ final class KindFacts {
           Map.entry("regarding.fieldPath", "involvedObject.fieldPath"),
           Map.entry("reportingController", "reportingComponent"));
 
+  private static final Duration EVENT_SLACK = Duration.ofSeconds(10);
+  private static final Duration HEARTBEAT_SLACK = Duration.ofMinutes(5);
+
   private KindFacts() {}
 
   static boolean generation(String groupResource) {
@@ -183,6 +187,22 @@ final class KindFacts {
 
   static boolean orphanByDefault(String groupResource) {
     return ORPHAN_BY_DEFAULT.contains(groupResource);
+  }
+
+  /**
+   * How long a change may wait in memory before it is on disk, and be lost if the server dies
+   * meanwhile. Of a Lease only its renewals, and only those of nodes: the one who reads them goes
+   * by when they come. Others decide with Leases who may act.
+   */
+  static Duration slack(String groupResource, String namespace, boolean renewal) {
+    if (groupResource.equals("events")) {
+      return EVENT_SLACK;
+    }
+    return renewal
+            && groupResource.equals("leases.coordination.k8s.io")
+            && namespace.equals("kube-node-lease")
+        ? HEARTBEAT_SLACK
+        : Duration.ZERO;
   }
 
   /** Names of the fields a selector may name, besides metadata.name and metadata.namespace. */

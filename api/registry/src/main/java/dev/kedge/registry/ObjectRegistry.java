@@ -90,7 +90,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
     this.deletes = new Deletes(store, clock, this.admission, writes, hooks);
     this.pods = new PodOperations(writes, deletes, objects, identity, this.admission, clock);
     this.reviews = new Reviews(identity, settings.components());
-    this.expiry = new EventExpiry(store, catalogs, clock);
+    this.expiry = new EventExpiry(catalogs, clock);
     customResources.deleteWith(deletes, writes);
   }
 
@@ -511,7 +511,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
               .orElseThrow(
                   () -> ApiException.notFound(type.group(), type.plural(), changed.name()));
       byte[] bytes = dev.kedge.model.Json.bytes(Metadata.ordered(changed).json());
-      return store.update(
+      return kind.update(
               kind.key(changed.namespace(), changed.name()),
               bytes,
               Long.parseLong(changed.resourceVersion()))

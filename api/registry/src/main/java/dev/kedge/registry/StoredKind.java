@@ -7,10 +7,12 @@ import dev.kedge.model.ResourceType;
 import dev.kedge.model.Schema;
 import dev.kedge.model.SchemaDecoder;
 import dev.kedge.store.Store;
+import dev.kedge.store.Store.WriteResult;
 import dev.kedge.store.cache.IndexRow;
 import dev.kedge.store.cache.Indexer;
 import dev.kedge.store.cache.Item;
 import dev.kedge.store.cache.WatchCache;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -106,6 +108,27 @@ final class StoredKind implements AutoCloseable {
         || type.namespaced() && label.equals("metadata.namespace")
         || customFields.containsKey(label)
         || KindFacts.selectableFields(type.groupResource()).contains(label);
+  }
+
+  /** Writes a new object. */
+  WriteResult create(String key, byte[] json) {
+    return store.create(key, json, slack(key, false));
+  }
+
+  /** Writes an object whose last change has the expected revision. */
+  WriteResult update(String key, byte[] json, long revision) {
+    return store.update(key, json, revision, slack(key, true));
+  }
+
+  /** Removes an object whose last change has the expected revision. */
+  WriteResult delete(String key, long revision) {
+    return store.delete(key, revision, slack(key, false));
+  }
+
+  private Duration slack(String key, boolean renewal) {
+    String rest = key.substring(prefix.length());
+    String namespace = rest.substring(0, Math.max(0, rest.indexOf('/')));
+    return KindFacts.slack(type.groupResource(), namespace, renewal);
   }
 
   WatchCache cache() {

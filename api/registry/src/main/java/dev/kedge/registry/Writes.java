@@ -252,7 +252,7 @@ final class Writes {
         return Optional.of(new Written(served.object(document), true, allWarnings));
       }
       byte[] bytes = Json.bytes(document.json());
-      return switch (store.create(key, bytes)) {
+      return switch (kind.create(key, bytes)) {
         case WriteResult.Committed(long revision) -> {
           rollback.forget();
           KubeObject committed = withVersion(document, revision);
@@ -450,8 +450,8 @@ final class Writes {
       boolean remove = removable(kind, stored);
       WriteResult result =
           remove
-              ? store.delete(key, current.revision())
-              : store.update(key, bytes, current.revision());
+              ? kind.delete(key, current.revision())
+              : kind.update(key, bytes, current.revision());
       if (!(result instanceof WriteResult.Committed(long revision))) {
         return AGAIN;
       }

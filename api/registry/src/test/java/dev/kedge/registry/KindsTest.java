@@ -187,8 +187,8 @@ class KindsTest {
     CatalogHolder catalogs = new CatalogHolder(cluster.store, List.of());
     Clock soon = Clock.offset(Clock.systemUTC(), Duration.ofMinutes(50));
     Clock later = Clock.offset(Clock.systemUTC(), Duration.ofMinutes(70));
-    assertThat(new EventExpiry(cluster.store, catalogs, soon).expire()).isZero();
-    assertThat(new EventExpiry(cluster.store, catalogs, later).expire()).isEqualTo(1);
+    assertThat(new EventExpiry(catalogs, soon).expire()).isZero();
+    assertThat(new EventExpiry(catalogs, later).expire()).isEqualTo(1);
     catalogs.current().kinds().forEach(StoredKind::close);
     assertThat(cluster.list(Resources.EVENTS, "default").items()).isEmpty();
   }

@@ -1,5 +1,6 @@
 package dev.kedge.store;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 
@@ -7,9 +8,9 @@ import java.util.Optional;
  * An ordered, revisioned key-value store: what the API server needs of an engine, and no more.
  *
  * <p>Every committed change gets a revision greater than all before; a revision names one change. A
- * write that returns {@link WriteResult.Committed} is durable. Keys are paths such as {@code
- * /registry/pods/default/web}; values are opaque bytes. Methods block and may be called from any
- * thread; an engine that cannot be reached throws {@link StoreException}.
+ * write that returns {@link WriteResult.Committed} is durable, unless it may be lost. Keys are
+ * paths such as {@code /registry/pods/default/web}; values are opaque bytes. Methods block and may
+ * be called from any thread; an engine that cannot be reached throws {@link StoreException}.
  */
 public interface Store extends AutoCloseable {
   /** The current value of a key. */
@@ -33,6 +34,28 @@ public interface Store extends AutoCloseable {
 
   /** Removes a key whose last change has the expected revision. */
   WriteResult delete(String key, long expectedRevision);
+
+  /**
+   * As {@link #create(String, byte[])}, of what may be lost: everybody sees the write at once, but
+   * an engine that nobody else writes to may leave it in memory for some time, and loses it if its
+   * process dies meanwhile. No later write survives without it. Revisions that were lost so are not
+   * given out again: reads and watches from there fail as compacted.
+   *
+   * @param slack how long it may stay in memory; zero means durable when this returns
+   */
+  default WriteResult create(String key, byte[] value, Duration slack) {
+    return create(key, value);
+  }
+
+  /** As {@link #update(String, byte[], long)}, of what may be lost. */
+  default WriteResult update(String key, byte[] value, long expectedRevision, Duration slack) {
+    return update(key, value, expectedRevision);
+  }
+
+  /** As {@link #delete(String, long)}, of what may be lost. */
+  default WriteResult delete(String key, long expectedRevision, Duration slack) {
+    return delete(key, expectedRevision);
+  }
 
   /**
    * Follows the changes under a prefix, each once, in order, without gap.

@@ -1,6 +1,7 @@
 package dev.kedge.store.sql;
 
 import dev.kedge.store.StoreException;
+import dev.kedge.store.sql.SqliteStore.Durability;
 import dev.kedge.store.sql.WriteSession.Standing;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -10,6 +11,7 @@ import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Properties;
 import org.sqlite.JDBC;
@@ -20,7 +22,8 @@ final class Database implements Engine {
   /** Up to this size the whole file is checked at every open; it takes a few milliseconds. */
   private static final long ALWAYS_CHECKED = 16L << 20;
 
-  private static final int FORMAT = 1;
+  private static final Duration LAG = Duration.ofSeconds(10);
+  private static final int FORMAT = 2;
   private static final String[] TABLES = {
     """
     CREATE TABLE log (
@@ -37,12 +40,19 @@ final class Database implements Engine {
     CREATE TABLE progress (
       id INTEGER PRIMARY KEY CHECK (id = 1),
       compact_revision INTEGER NOT NULL,
-      swept_revision INTEGER NOT NULL
+      swept_revision INTEGER NOT NULL,
+      reserved_revision INTEGER NOT NULL DEFAULT 0
     )\
     """,
     // Kubernetes gives resource version 0 a meaning of its own, so the empty store is at 1.
-    "INSERT INTO progress VALUES (1, 1, 1)",
+    "INSERT INTO progress VALUES (1, 1, 1, 0)",
     "PRAGMA user_version = " + FORMAT,
+  };
+
+  /** From the format before revisions could be set aside. */
+  private static final String[] TO_FORMAT_2 = {
+    "ALTER TABLE progress ADD COLUMN reserved_revision INTEGER NOT NULL DEFAULT 0",
+    "PRAGMA user_version = 2",
   };
 
   private final DataFile file;
@@ -67,7 +77,8 @@ final class Database implements Engine {
     Connection connection = connect(new SQLiteConfig());
     try {
       prepare(connection);
-      return new SqliteSession(connection, standing(connection));
+      return new SqliteSession(
+          connection, standing(connection), options.durability() == Durability.NORMAL);
     } catch (SQLException | RuntimeException e) {
       try {
         connection.close();
@@ -81,6 +92,16 @@ final class Database implements Engine {
   @Override
   public StoreException failure(SQLException e) {
     return Failures.of(path(), e);
+  }
+
+  @Override
+  public boolean defers() {
+    return true;
+  }
+
+  @Override
+  public Duration lag() {
+    return options.durability() == Durability.NORMAL ? LAG : Duration.ZERO;
   }
 
   /** There is no connection to lose, and nobody else to wait for. */
@@ -109,7 +130,7 @@ final class Database implements Engine {
     // Before the first page is written, or it has no effect.
     execute(connection, "PRAGMA auto_vacuum = INCREMENTAL");
     execute(connection, "PRAGMA journal_mode = WAL");
-    execute(connection, "PRAGMA synchronous = " + (options.durable() ? "FULL" : "OFF"));
+    execute(connection, "PRAGMA synchronous = " + options.durability().synchronous);
     execute(connection, "PRAGMA cache_size = -4096");
     execute(connection, "PRAGMA temp_store = MEMORY");
     // The write-ahead log is copied back when it has 4 MB, and cut to 16 MB if it ever got longer.
@@ -117,12 +138,12 @@ final class Database implements Engine {
     execute(connection, "PRAGMA journal_size_limit = 16777216");
     long format = number(connection, "PRAGMA user_version");
     if (format == 0 && (fresh || number(connection, "SELECT count(*) FROM sqlite_master") == 0)) {
-      execute(connection, "BEGIN IMMEDIATE");
-      for (String table : TABLES) {
-        execute(connection, table);
-      }
-      execute(connection, "COMMIT");
+      transact(connection, TABLES);
       return;
+    }
+    if (format == 1) {
+      transact(connection, TO_FORMAT_2);
+      format = FORMAT;
     }
     if (format != FORMAT) {
       throw new StoreException(
@@ -135,6 +156,14 @@ final class Database implements Engine {
     if (!file.leftClean() || size() <= ALWAYS_CHECKED) {
       check(connection);
     }
+  }
+
+  private static void transact(Connection connection, String... statements) throws SQLException {
+    execute(connection, "BEGIN IMMEDIATE");
+    for (String statement : statements) {
+      execute(connection, statement);
+    }
+    execute(connection, "COMMIT");
   }
 
   private void check(Connection connection) throws SQLException {
@@ -151,14 +180,25 @@ final class Database implements Engine {
     try (Statement statement = connection.createStatement();
         ResultSet row =
             statement.executeQuery(
-                "SELECT compact_revision, swept_revision,"
-                    + " (SELECT coalesce(max(revision), 0) FROM log) FROM progress")) {
+                "SELECT compact_revision, swept_revision, reserved_revision, (SELECT"
+                    + " coalesce(max(revision), 0) FROM log) FROM progress")) {
       if (!row.next()) {
         throw Failures.damaged(path(), "it does not say how far it was compacted", null);
       }
       long compacted = row.getLong(1);
+      long swept = row.getLong(2);
+      long reserved = row.getLong(3);
       // The last rows may have been deletions that compaction has removed since.
-      return new Standing(Math.max(compacted, row.getLong(3)), compacted, row.getLong(2), Map.of());
+      long revision = Math.max(compacted, row.getLong(4));
+      if (reserved > revision) {
+        // Some revisions after the last one were seen and are lost. They are not given out again,
+        // and whoever comes back with one must begin anew.
+        transact(
+            connection,
+            "UPDATE progress SET compact_revision = " + reserved + ", reserved_revision = 0");
+        return new Standing(reserved, reserved, swept, Map.of());
+      }
+      return new Standing(revision, compacted, swept, Map.of());
     }
   }
 

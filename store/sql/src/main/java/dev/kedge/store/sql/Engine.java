@@ -2,6 +2,7 @@ package dev.kedge.store.sql;
 
 import dev.kedge.store.StoreException;
 import java.sql.SQLException;
+import java.time.Duration;
 
 /** What the writer needs to know of a database. */
 interface Engine {
@@ -16,6 +17,16 @@ interface Engine {
 
   /** What to do about a failure before anybody hears of it. */
   Remedy remedy(SQLException e);
+
+  /** Whether writes that may be lost may wait in memory: nobody else reads or writes. */
+  default boolean defers() {
+    return false;
+  }
+
+  /** How long a commit may take to reach the disk; zero if it is there when it returns. */
+  default Duration lag() {
+    return Duration.ZERO;
+  }
 
   enum Remedy {
     /** It will not go away by trying; what was to be written is not. */

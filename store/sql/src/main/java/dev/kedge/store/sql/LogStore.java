@@ -10,6 +10,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,7 +43,9 @@ final class LogStore implements Store {
       WriteSession.Standing standing,
       Log log,
       Reads reads,
+      Pending pending,
       Duration history,
+      LongSupplier nanos,
       Thread.Builder threads,
       Release release,
       @Nullable Signal signal) {
@@ -51,21 +54,38 @@ final class LogStore implements Store {
     this.release = release;
     this.watches = new Watches(new Followed());
     this.follower = new Follower(log, reads, watches);
-    this.writer = new Writer(engine, session, standing, log, follower, history, threads);
+    this.writer =
+        new Writer(engine, session, standing, log, follower, pending, history, nanos, threads);
     this.tail = signal == null ? null : new Tail(engine.name(), signal, follower);
   }
 
-  /** For a database that nobody else writes to. */
+  /**
+   * For a database that nobody else writes to.
+   *
+   * @param nanos a clock as {@link System#nanoTime}
+   */
   static LogStore alone(
       Engine engine,
       SqliteSession session,
       Log log,
       Reads reads,
       Duration history,
+      LongSupplier nanos,
       Thread.Builder threads,
       Release release) {
+    Pending pending = new Pending();
     return new LogStore(
-        engine, session, session.standing(), log, reads, history, threads, release, null);
+        engine,
+        session,
+        session.standing(),
+        log,
+        new PendingReads(reads, log, pending),
+        pending,
+        history,
+        nanos,
+        threads,
+        release,
+        null);
   }
 
   /**
@@ -91,7 +111,9 @@ final class LogStore implements Store {
         standing,
         log,
         new NetworkReads(server, log),
+        new Pending(),
         history,
+        System::nanoTime,
         Thread.ofVirtual().name("datastore-writer"),
         clean -> {},
         signal);
@@ -120,18 +142,34 @@ final class LogStore implements Store {
 
   @Override
   public WriteResult create(String key, byte[] value) {
-    return writer.write(new Writer.Request(Writer.Kind.CREATE, key, value, 0));
+    return create(key, value, Duration.ZERO);
+  }
+
+  @Override
+  public WriteResult create(String key, byte[] value, Duration slack) {
+    return writer.write(new Writer.Request(Writer.Kind.CREATE, key, value, 0, slack));
   }
 
   @Override
   public WriteResult update(String key, byte[] value, long expectedRevision) {
-    return writer.write(new Writer.Request(Writer.Kind.UPDATE, key, value, expectedRevision));
+    return update(key, value, expectedRevision, Duration.ZERO);
+  }
+
+  @Override
+  public WriteResult update(String key, byte[] value, long expectedRevision, Duration slack) {
+    return writer.write(
+        new Writer.Request(Writer.Kind.UPDATE, key, value, expectedRevision, slack));
   }
 
   @Override
   public WriteResult delete(String key, long expectedRevision) {
+    return delete(key, expectedRevision, Duration.ZERO);
+  }
+
+  @Override
+  public WriteResult delete(String key, long expectedRevision, Duration slack) {
     return writer.write(
-        new Writer.Request(Writer.Kind.DELETE, key, Writer.NO_VALUE, expectedRevision));
+        new Writer.Request(Writer.Kind.DELETE, key, Writer.NO_VALUE, expectedRevision, slack));
   }
 
   @Override

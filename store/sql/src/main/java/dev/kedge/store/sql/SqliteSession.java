@@ -30,12 +30,18 @@ final class SqliteSession implements WriteSession {
   private final PreparedStatement sweepSuperseded;
   private final PreparedStatement sweepDeleted;
   private final PreparedStatement setSwept;
+  private final PreparedStatement setReserved;
+  private final boolean late;
   private long revision;
   private long compacted;
   private long swept;
 
-  SqliteSession(Connection connection, Standing standing) throws SQLException {
+  /**
+   * @param late whether commits return before they are on disk
+   */
+  SqliteSession(Connection connection, Standing standing, boolean late) throws SQLException {
     this.connection = connection;
+    this.late = late;
     revision = standing.revision();
     compacted = standing.compacted();
     swept = standing.swept();
@@ -49,6 +55,7 @@ final class SqliteSession implements WriteSession {
     sweepSuperseded = connection.prepareStatement(queries.sweepSuperseded());
     sweepDeleted = connection.prepareStatement(queries.sweepDeleted());
     setSwept = connection.prepareStatement("UPDATE progress SET swept_revision = ?");
+    setReserved = connection.prepareStatement("UPDATE progress SET reserved_revision = ?");
   }
 
   Standing standing() {
@@ -119,6 +126,20 @@ final class SqliteSession implements WriteSession {
     revision = to;
     compacted = to;
     swept = to;
+  }
+
+  @Override
+  public void reserve(long upTo) throws SQLException {
+    if (late) {
+      Database.execute(connection, "PRAGMA synchronous = FULL");
+    }
+    begin.execute();
+    setReserved.setLong(1, upTo);
+    setReserved.execute();
+    commit.execute();
+    if (late) {
+      Database.execute(connection, "PRAGMA synchronous = NORMAL");
+    }
   }
 
   /** A commit's answer cannot be lost: the library runs in this process. */

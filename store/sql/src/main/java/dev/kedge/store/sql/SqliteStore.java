@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import org.sqlite.JDBC;
 import org.sqlite.SQLiteConfig;
 
@@ -25,19 +26,35 @@ import org.sqlite.SQLiteConfig;
 public final class SqliteStore {
   private SqliteStore() {}
 
+  /** When a write is on disk. A killed process loses none of what is acknowledged, either way. */
+  public enum Durability {
+    /** Before it is acknowledged. */
+    FULL("FULL"),
+    /**
+     * Within ten seconds; a power cut takes the last ones. Their revisions are not given out again.
+     */
+    NORMAL("NORMAL"),
+    /** Whenever the system likes; a power cut may damage the file. For tests. */
+    NONE("OFF");
+
+    final String synchronous;
+
+    Durability(String synchronous) {
+      this.synchronous = synchronous;
+    }
+  }
+
   /**
    * How the store behaves.
    *
-   * @param durable whether a write is on disk before it is acknowledged; without, a power cut may
-   *     take the last ones, a killed process none
    * @param history how long superseded values are kept for watches and lists that go on from an
    *     older revision
    */
-  public record Options(boolean durable, Duration history) {
-    public static final Options DEFAULT = new Options(true, Duration.ofMinutes(5));
+  public record Options(Durability durability, Duration history) {
+    public static final Options DEFAULT = new Options(Durability.FULL, Duration.ofMinutes(5));
 
     /** For tests: nothing waits for the disk. */
-    public static final Options FAST = new Options(false, Duration.ofMinutes(5));
+    public static final Options FAST = new Options(Durability.NONE, Duration.ofMinutes(5));
 
     /** For a file that counts only when it is whole, and is synced then. */
     private static final Options UNTIL_CLOSED = FAST;
@@ -56,6 +73,13 @@ public final class SqliteStore {
    *     file is damaged or another server uses it
    */
   public static Store open(Path file, Options options) {
+    return open(file, options, System::nanoTime);
+  }
+
+  /**
+   * @param nanos a clock as {@link System#nanoTime}
+   */
+  static Store open(Path file, Options options, LongSupplier nanos) {
     DataFile data = DataFile.lock(file.toAbsolutePath());
     Database database = new Database(data, options);
     try {
@@ -67,6 +91,7 @@ public final class SqliteStore {
           log,
           new Readers(database, log),
           options.history(),
+          nanos,
           Thread.ofPlatform().daemon().name("sqlite-writer"),
           data::release);
     } catch (SQLException e) {

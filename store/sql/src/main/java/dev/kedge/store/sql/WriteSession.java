@@ -74,6 +74,17 @@ interface WriteSession {
     UNKNOWN
   }
 
+  /**
+   * Notes, in a transaction of its own, up to which revision changes may be lost; everything
+   * committed before is durable on return. Only asked of engines that {@linkplain Engine#defers
+   * defer}.
+   *
+   * @param revision 0 if none may be
+   */
+  default void reserve(long revision) throws SQLException {
+    throw new UnsupportedOperationException("nothing of a shared database may be lost");
+  }
+
   /** Gives some free space back to the file system, if there is much; whether to come again. */
   default boolean reclaim() throws SQLException {
     return false;

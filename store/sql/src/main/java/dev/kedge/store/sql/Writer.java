@@ -25,6 +25,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,14 +41,25 @@ import org.jspecify.annotations.Nullable;
  */
 final class Writer implements Runnable {
   static final byte[] NO_VALUE = new byte[0];
+  private static final Duration FOR_EVER = Duration.ofDays(365);
 
   private static final Logger LOG = System.getLogger("dev.kedge.store.sql");
   private static final int MOST_REQUESTS = 512;
   private static final long MOST_BYTES = 4L << 20;
   private static final int SWEEP_SLICE = 500;
 
+  // What may wait in memory, at most.
+  private static final int MOST_PENDING = 4096;
+  private static final long MOST_PENDING_BYTES = 4L << 20;
+
+  /** How many revisions are set aside at once for writes that may be lost. */
+  private static final long RESERVE = 2000;
+
   /** A burst of writes is compacted before its time at this many revisions, half of them kept. */
   private static final long MOST_HISTORY = 200_000;
+
+  /** When it is tried again to bring to disk what could not be. */
+  private static final Duration AGAIN = Duration.ofSeconds(10);
 
   /** How long a write waits for a database that is away. */
   private static final Duration PATIENCE = Duration.ofSeconds(20);
@@ -55,6 +67,8 @@ final class Writer implements Runnable {
   private final Engine engine;
   private final Log log;
   private final Follower follower;
+  private final Pending pending;
+  private final LongSupplier nanos;
   private final LinkedBlockingQueue<Request> queue = new LinkedBlockingQueue<>();
   private final CountDownLatch stopping = new CountDownLatch(1);
   private final Thread thread;
@@ -69,16 +83,34 @@ final class Writer implements Runnable {
   private long compactNext;
   private long compactAt;
   private boolean reclaiming;
+  private long pendingBytes;
 
+  /** When what is pending must be on disk; of no meaning while nothing is. */
+  private long pendingUntil;
+
+  /** Revisions up to here may be lost. */
+  private long reserved;
+
+  /** When commits that lag must be on disk; 0 if there are none. */
+  private long syncAt;
+
+  /**
+   * @param pending where writes wait that may be lost
+   * @param nanos a clock as {@link System#nanoTime}
+   */
   Writer(
       Engine engine,
       WriteSession session,
       Standing standing,
       Log log,
       Follower follower,
+      Pending pending,
       Duration history,
+      LongSupplier nanos,
       Thread.Builder threads) {
     this.engine = engine;
+    this.pending = pending;
+    this.nanos = nanos;
     this.session = session;
     this.log = log;
     this.follower = follower;
@@ -86,7 +118,7 @@ final class Writer implements Runnable {
     swept = standing.swept();
     historyNanos = history.toNanos();
     compactNext = revision;
-    compactAt = System.nanoTime() + historyNanos;
+    compactAt = nanos.getAsLong() + historyNanos;
     thread = threads.start(this);
   }
 
@@ -105,6 +137,7 @@ final class Writer implements Runnable {
     private final String key;
     private final byte[] value;
     private final long revision;
+    private final Duration slack;
     private final Thread caller = Thread.currentThread();
     private @Nullable WriteResult result;
     private @Nullable StoreException failure;
@@ -112,8 +145,10 @@ final class Writer implements Runnable {
 
     /**
      * @param revision the expected one; for a compaction or a raise, up to which
+     * @param slack how long it may wait in memory
      */
-    Request(Kind kind, String key, byte[] value, long revision) {
+    Request(Kind kind, String key, byte[] value, long revision, Duration slack) {
+      this.slack = slack;
       this.kind = kind;
       this.key = key;
       this.value = value;
@@ -142,19 +177,19 @@ final class Writer implements Runnable {
    * @throws StoreException if there is no such revision yet
    */
   void compact(long upTo) {
-    submit(new Request(Kind.COMPACT, "", NO_VALUE, upTo));
+    submit(new Request(Kind.COMPACT, "", NO_VALUE, upTo, Duration.ZERO));
   }
 
   /** As {@link dev.kedge.store.Store#raise}. */
   void raise(long to) {
-    submit(new Request(Kind.RAISE, "", NO_VALUE, to));
+    submit(new Request(Kind.RAISE, "", NO_VALUE, to, Duration.ZERO));
   }
 
   /** Finishes what waits, then ends; returns whether everything is in order on disk. */
   boolean close() {
     synchronized (queue) {
       closed = true;
-      queue.add(new Request(Kind.STOP, "", NO_VALUE, 0));
+      queue.add(new Request(Kind.STOP, "", NO_VALUE, 0, Duration.ZERO));
     }
     stopping.countDown();
     boolean interrupted = false;
@@ -251,7 +286,11 @@ final class Writer implements Runnable {
     if (swept < log.compacted() || reclaiming) {
       return 0;
     }
-    return Math.max(0, compactAt - System.nanoTime());
+    long now = nanos.getAsLong();
+    long pause = compactAt - now;
+    pause = pending.isEmpty() ? pause : Math.min(pause, pendingUntil - now);
+    pause = lagging() ? Math.min(pause, syncAt - now) : pause;
+    return Math.max(0, pause);
   }
 
   // Transactions.
@@ -271,15 +310,24 @@ final class Writer implements Runnable {
       boolean committing = false;
       try {
         WriteSession writing = session();
-        Standing standing = writing.begin(keys);
+        if (engine.lag().isPositive()
+            || batch.stream().anyMatch(request -> request.slack.isPositive())) {
+          reserve(writing, batch.size());
+        }
+        Standing standing = pending.over(writing.begin(keys));
         follower.checkForward(standing.revision());
         decision = new Decision(standing);
         decision.decide(batch);
-        if (decision.changes()) {
-          committing = true;
-          writing.commit(decision.rows, decision.revision, decision.compacted, number);
-        } else {
+        if (!decision.changes()) {
           writing.end(standing, log.published());
+        } else if (mayWait(decision)) {
+          writing.rollback();
+          await(decision);
+        } else {
+          committing = true;
+          writing.commit(
+              pending.with(decision.rows), decision.revision, decision.compacted, number);
+          stored();
         }
       } catch (StoreException e) {
         undo(e);
@@ -313,6 +361,81 @@ final class Writer implements Runnable {
       }
       acknowledge(batch, Objects.requireNonNull(decision));
       return;
+    }
+  }
+
+  // Writes that may be lost.
+
+  /** Whether nothing of this must be on disk already, and memory has room for it. */
+  private boolean mayWait(Decision decision) {
+    return decision.slack.isPositive()
+        && decision.compacted == decision.standing.compacted()
+        && decision.revision <= reserved
+        && pending.changes().size() + decision.rows.size() <= MOST_PENDING
+        && pendingBytes + bytes(decision.rows) <= MOST_PENDING_BYTES;
+  }
+
+  private void await(Decision decision) {
+    long until = nanos.getAsLong() + decision.slack.toNanos();
+    pendingUntil = pending.isEmpty() || until - pendingUntil < 0 ? until : pendingUntil;
+    pendingBytes += bytes(decision.rows);
+    pending.add(decision.rows, decision.events);
+  }
+
+  private static long bytes(List<Row> rows) {
+    return rows.stream().mapToLong(row -> row.value() == null ? 0 : row.value().length).sum();
+  }
+
+  /**
+   * Sees to it that revisions which may be lost are never given out again: the database knows how
+   * far they reach at most, before the first of them is.
+   */
+  private void reserve(WriteSession writing, int count) throws SQLException {
+    if (engine.defers() && revision + count > reserved) {
+      writing.reserve(revision + count + RESERVE);
+      reserved = revision + count + RESERVE;
+    }
+  }
+
+  private boolean lagging() {
+    return syncAt != 0 && engine.lag().isPositive();
+  }
+
+  /** Brings to disk what may not wait any longer. */
+  private void bringToDisk() {
+    long now = nanos.getAsLong();
+    boolean waited = !pending.isEmpty() && pendingUntil - now <= 0;
+    boolean lagged = lagging() && syncAt - now <= 0;
+    try {
+      if (waited) {
+        WriteSession writing = session();
+        Standing standing = pending.over(writing.begin(Set.of()));
+        store(writing, standing, standing.compacted());
+      }
+      if (lagged) {
+        session().reserve(reserved);
+        syncAt = 0;
+      }
+    } catch (SQLException e) {
+      undo(e);
+      LOG.log(Level.WARNING, engine.failure(e).getMessage());
+      pendingUntil = now + AGAIN.toNanos();
+      syncAt = now + AGAIN.toNanos();
+    }
+  }
+
+  /** Commits what waits; durable unless the engine's commits lag. */
+  private void store(WriteSession writing, Standing standing, long compacted) throws SQLException {
+    writing.commit(
+        pending.rows(), standing.revision(), compacted, ThreadLocalRandom.current().nextLong());
+    stored();
+  }
+
+  private void stored() {
+    pendingBytes = 0;
+    pending.clear();
+    if (syncAt == 0) {
+      syncAt = nanos.getAsLong() + engine.lag().toNanos();
     }
   }
 
@@ -354,6 +477,9 @@ final class Writer implements Runnable {
     long revision;
     long compacted;
 
+    /** How long all of it may wait in memory. */
+    Duration slack = FOR_EVER;
+
     Decision(Standing standing) {
       this.standing = standing;
       entries = new HashMap<>(standing.entries());
@@ -365,7 +491,13 @@ final class Writer implements Runnable {
       for (int i = 0; i < batch.size(); i++) {
         Request request = batch.get(i);
         switch (request.kind) {
-          case CREATE, UPDATE, DELETE -> results.add(apply(request));
+          case CREATE, UPDATE, DELETE -> {
+            WriteResult result = apply(request);
+            results.add(result);
+            if (result instanceof WriteResult.Committed && request.slack.compareTo(slack) < 0) {
+              slack = request.slack;
+            }
+          }
           case COMPACT -> {
             results.add(null);
             if (request.revision > standing.revision()) {
@@ -518,15 +650,16 @@ final class Writer implements Runnable {
   }
 
   private void maintain() {
+    bringToDisk();
     try {
       if (swept < log.compacted()) {
         sweep();
       } else if (reclaiming) {
         reclaiming = session().reclaim();
-      } else if (compactAt - System.nanoTime() <= 0) {
+      } else if (compactAt - nanos.getAsLong() <= 0) {
         compactTo(compactNext);
         compactNext = revision;
-        compactAt = System.nanoTime() + historyNanos;
+        compactAt = nanos.getAsLong() + historyNanos;
       } else if (revision - log.compacted() > MOST_HISTORY) {
         compactTo(revision - MOST_HISTORY / 2);
       }
@@ -536,19 +669,19 @@ final class Writer implements Runnable {
       // Not at once again: whatever is wrong will not go away by trying.
       swept = log.compacted();
       reclaiming = false;
-      compactAt = System.nanoTime() + TimeUnit.MINUTES.toNanos(1);
+      compactAt = nanos.getAsLong() + TimeUnit.MINUTES.toNanos(1);
     }
   }
 
   private void compactTo(long upTo) throws SQLException {
     WriteSession writing = session();
-    Standing standing = writing.begin(Set.of());
+    Standing standing = pending.over(writing.begin(Set.of()));
     // Others may have written, and compacted, since.
     revision = standing.revision();
     swept = standing.swept();
     long compacted = Math.max(upTo, standing.compacted());
     if (compacted > standing.compacted()) {
-      writing.commit(List.of(), revision, compacted, ThreadLocalRandom.current().nextLong());
+      store(writing, standing, compacted);
     } else {
       writing.rollback();
     }
@@ -572,6 +705,14 @@ final class Writer implements Runnable {
 
   private boolean shutDown() {
     try {
+      if (!pending.isEmpty()) {
+        WriteSession writing = session();
+        Standing standing = pending.over(writing.begin(Set.of()));
+        store(writing, standing, standing.compacted());
+      }
+      if (reserved > 0) {
+        session().reserve(0);
+      }
       if (session != null) {
         session.close();
       }
