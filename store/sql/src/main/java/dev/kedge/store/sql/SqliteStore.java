@@ -145,7 +145,8 @@ public final class SqliteStore {
   }
 
   /**
-   * The last revision in a file, damaged or not, that no store uses; empty if that cannot be told.
+   * The last revision that a file's store may have given out, damaged or not, while no store uses
+   * it; empty if that cannot be told.
    */
   public static OptionalLong lastRevision(Path file) {
     SQLiteConfig config = new SQLiteConfig();
@@ -155,8 +156,8 @@ public final class SqliteStore {
       return OptionalLong.of(
           Database.number(
               connection,
-              "SELECT max(coalesce((SELECT max(revision) FROM log), 0),"
-                  + " (SELECT compact_revision FROM progress))"));
+              "SELECT max(coalesce((SELECT max(revision) FROM log), 0), compact_revision,"
+                  + " reserved_revision) FROM progress"));
     } catch (SQLException e) {
       return OptionalLong.empty();
     }
