@@ -19,6 +19,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Stream;
 
 /** What every cluster has from its first moment on, made through the API like anything else. */
 final class ControlPlane {
@@ -139,14 +140,16 @@ final class ControlPlane {
 
   /** Keeps the authoriser's index of roles and bindings current; returns when it is complete. */
   static void follow(RbacAuthorizer rbac, Informers informers) throws InterruptedException {
-    for (ResourceType type :
-        List.of(
-            Resources.ROLES,
-            Resources.CLUSTER_ROLES,
-            Resources.ROLE_BINDINGS,
-            Resources.CLUSTER_ROLE_BINDINGS)) {
-      Informer informer = informers.of(type);
-      informer.listen(rbac::changed);
+    List<Informer> all =
+        Stream.of(
+                Resources.ROLES,
+                Resources.CLUSTER_ROLES,
+                Resources.ROLE_BINDINGS,
+                Resources.CLUSTER_ROLE_BINDINGS)
+            .map(informers::of)
+            .toList();
+    all.forEach(informer -> informer.listen(rbac::changed));
+    for (Informer informer : all) {
       informer.awaitSynced();
     }
   }

@@ -203,6 +203,9 @@ public final class KedgeServer implements AutoCloseable {
     metrics.labelsFrom(informers);
     NodeRoutes nodes = new NodeRoutes();
     ServiceRoutes services = new ServiceRoutes(informers);
+    // Beside the API, which nobody is told of before the roles are there.
+    Phase<String> roles =
+        startup.begin("roles", () -> bootstrap(client, certificates, rbac, informers));
 
     ApiServer api =
         new ApiServer(
@@ -225,7 +228,7 @@ public final class KedgeServer implements AutoCloseable {
     parts.add(
         "API",
         startup.run("api", () -> listen(config, serving, new Supervisor(api, config, foundation))));
-    startup.run("roles", () -> bootstrap(client, certificates, rbac, informers));
+    roles.await();
     serving.writeKubeconfig();
     readiness.ready();
     parts.add("aggregated APIs", api).start();
