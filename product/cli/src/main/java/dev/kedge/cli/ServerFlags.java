@@ -79,6 +79,28 @@ final class ServerFlags {
             "this server's certificate for the datastore (PEM)"));
     flags.add(
         Flag.of(TEXT, "datastore-keyfile", env("DATASTORE_KEYFILE"), "", "its private key (PEM)"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "datastore-durability",
+            env("DATASTORE_DURABILITY"),
+            "full",
+            "SQLite: full: acknowledged means on disk; normal: a power cut may take the last ten"
+                + " seconds"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "datastore-size-limit",
+            env("DATASTORE_SIZE_LIMIT"),
+            "8Gi",
+            "SQLite: size from which on new objects are refused"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "storage-profile",
+            env("STORAGE_PROFILE"),
+            "default",
+            "SQLite: default, or flash: write as little as possible, for SD cards"));
     // Cluster
     flags.add(
         Flag.of(

@@ -1,6 +1,7 @@
 package dev.kedge.cli;
 
 import dev.kedge.lifecycle.UserException;
+import dev.kedge.model.Quantity;
 import dev.kedge.server.Datastore;
 import dev.kedge.server.ServerConfig;
 import java.io.IOException;
@@ -24,6 +25,7 @@ import java.util.regex.Pattern;
 
 /** Makes a checked {@link ServerConfig} of flag values; every fault is a {@link UserException}. */
 final class ServerOptions {
+  private static final long LEAST_LIMIT = 16L << 20;
   private static final Set<String> PARTS =
       Set.of("coredns", "servicelb", "ingress", "local-storage", "metrics-server");
   private static final Pattern NAME = Pattern.compile("[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?");
@@ -76,7 +78,8 @@ final class ServerOptions {
             values.text("datastore-endpoint"),
             file(values, "datastore-cafile"),
             file(values, "datastore-certfile"),
-            file(values, "datastore-keyfile")),
+            file(values, "datastore-keyfile"),
+            embedded(values)),
         cluster(values),
         address(values, "bind-address"),
         port,
@@ -192,6 +195,11 @@ final class ServerOptions {
           "--datastore-endpoint goes without --cluster-init, --server and --cluster-reset: servers"
               + " that share a datastore need only that and the same --token");
     }
+    if ((init || server.isPresent()) && !embedded(values).equals(Datastore.Embedded.DEFAULT)) {
+      throw new UserException(
+          "--datastore-durability, --datastore-size-limit and --storage-profile are for SQLite;"
+              + " etcd, which --cluster-init and --server bring, has none of them");
+    }
     if (init && server.isPresent()) {
       throw new UserException(
           "--cluster-init begins a cluster and --server joins one; give one of them");
@@ -229,6 +237,29 @@ final class ServerOptions {
     } catch (IOException e) {
       throw new UserException("--token-file " + file.get() + " cannot be read", e);
     }
+  }
+
+  private static Datastore.Embedded embedded(Flags.Values values) {
+    String limit = values.text("datastore-size-limit");
+    long bytes = Quantity.find(limit).map(Quantity::units).orElse(0L);
+    if (bytes < LEAST_LIMIT) {
+      throw new UserException(
+          "--datastore-size-limit must be at least 16Mi and look like 8Gi, not " + limit);
+    }
+    return new Datastore.Embedded(
+        choice(values, "datastore-durability", "full", "normal"),
+        choice(values, "storage-profile", "default", "flash"),
+        bytes);
+  }
+
+  /** Whether the other one of two choices was made. */
+  private static boolean choice(Flags.Values values, String flag, String usual, String other) {
+    String chosen = values.text(flag);
+    if (!chosen.equals(usual) && !chosen.equals(other)) {
+      throw new UserException(
+          "--" + flag + " must be " + usual + " or " + other + ", not " + chosen);
+    }
+    return chosen.equals(other);
   }
 
   private static boolean root() {

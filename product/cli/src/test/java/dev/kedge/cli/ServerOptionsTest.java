@@ -84,6 +84,10 @@ class ServerOptionsTest {
           --token-file=/none/x           | /none/x cannot be read
           --datastore-endpoint=oracle://u:s@e/c@h/db | oracle://…@h/db names no datastore
           --datastore-endpoint=sqlite:///a/b?_journal=WAL | leave ?_journal=WAL out
+          --datastore-durability=none    | must be full or normal, not none
+          --storage-profile=ssd          | must be default or flash, not ssd
+          --datastore-size-limit=8       | must be at least 16Mi
+          --datastore-size-limit=much    | must be at least 16Mi
           --datastore-cafile=/dev/null   | the embedded SQLite datastore has no TLS
           --datastore-certfile=/dev/null | belong together
           --datastore-cafile=/none/x     | /none/x for the datastore's TLS cannot be read

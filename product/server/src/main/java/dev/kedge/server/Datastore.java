@@ -26,7 +26,35 @@ import java.util.stream.Stream;
  * @param certFile this server's own certificate for the engine; with {@code keyFile} or not at all
  */
 public record Datastore(
-    String endpoint, Optional<Path> caFile, Optional<Path> certFile, Optional<Path> keyFile) {
+    String endpoint,
+    Optional<Path> caFile,
+    Optional<Path> certFile,
+    Optional<Path> keyFile,
+    Embedded embedded) {
+
+  /**
+   * Settings of the embedded database.
+   *
+   * @param lagging whether a write may take ten seconds to reach the disk after it was acknowledged
+   * @param sparing whether the disk is to be written to as little as possible
+   * @param limit bytes from which on new objects are refused
+   */
+  public record Embedded(boolean lagging, boolean sparing, long limit) {
+    public static final Embedded DEFAULT =
+        new Embedded(false, false, SqliteStore.Options.DEFAULT.limit());
+
+    private SqliteStore.Options options() {
+      SqliteStore.Options options = SqliteStore.Options.DEFAULT.limited(limit);
+      options = lagging ? options.with(SqliteStore.Durability.NORMAL) : options;
+      return sparing ? options.sparing() : options;
+    }
+  }
+
+  /** With the embedded database as it is by default. */
+  public Datastore(
+      String endpoint, Optional<Path> caFile, Optional<Path> certFile, Optional<Path> keyFile) {
+    this(endpoint, caFile, certFile, keyFile, Embedded.DEFAULT);
+  }
 
   /** The embedded database in the data directory. */
   public static final Datastore EMBEDDED =
@@ -67,6 +95,13 @@ public record Datastore(
               throw new UserException(
                   "the file " + file + " for the datastore's TLS cannot be read");
             });
+    if (engine(endpoint) != Engine.SQLITE && !embedded.equals(Embedded.DEFAULT)) {
+      throw new UserException(
+          "--datastore-durability, --datastore-size-limit and --storage-profile are for the"
+              + " embedded SQLite; set "
+              + shown(endpoint)
+              + " up itself instead");
+    }
     switch (engine(endpoint)) {
       case SQLITE -> {
         if (caFile.isPresent() || certFile.isPresent()) {
@@ -96,13 +131,13 @@ public record Datastore(
   /**
    * Opens the store.
    *
-   * @param embedded the SQLite file where the endpoint names none
+   * @param file the SQLite file where the endpoint names none
    * @throws UserException if the engine cannot be used; one sentence with the next step
    */
-  Store open(Path embedded) {
+  Store open(Path file) {
     try {
       return switch (engine(endpoint)) {
-        case SQLITE -> SqliteStore.open(sqliteFile(endpoint).orElse(embedded));
+        case SQLITE -> SqliteStore.open(sqliteFile(endpoint).orElse(file), embedded.options());
         case POSTGRES -> PostgresStore.open(endpoint, files(caFile, certFile, keyFile));
         case MYSQL -> MysqlStore.open(endpoint, files(caFile, certFile, keyFile));
         case ETCD -> EtcdEndpoint.open(endpoint, caFile, certFile, keyFile);

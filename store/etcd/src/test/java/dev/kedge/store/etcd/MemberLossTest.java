@@ -25,10 +25,12 @@ import org.junit.jupiter.api.Test;
 
 /**
  * Three members under load, of which each in turn is killed and comes back, and one stands still:
- * nothing acknowledged is lost, nothing refused is seen, watches tell all in order.
+ * nothing acknowledged is lost, nothing refused is seen, watches tell all in order. {@code
+ * -Dkedge.kills=200} for more.
  */
 class MemberLossTest {
   private static final int WRITERS = 6;
+  private static final int KILLS = Integer.getInteger("kedge.kills", 3);
 
   @Test
   void nothingIsLostWhileMembersComeAndGo() throws Exception {
@@ -47,7 +49,8 @@ class MemberLossTest {
         EtcdStore through = i % 2 == 0 ? store : other;
         writers.add(threads.submit(() -> write(through, key, acknowledged, unknown, enough)));
       }
-      for (int member = 0; member < 3; member++) {
+      for (int kill = 0; kill < KILLS; kill++) {
+        int member = kill % 3;
         awaitMore(acknowledged);
         etcd.kill(member);
         awaitMore(acknowledged);
@@ -75,6 +78,9 @@ class MemberLossTest {
       watch.close();
       acknowledged.forEach(
           (revision, what) -> assertThat(shown(seen.get(revision))).isEqualTo(what));
+      System.out.printf(
+          "%d kills: %,d changes acknowledged, %d of unknown fate%n",
+          KILLS, acknowledged.size(), unknown.get());
       // What was seen and not acknowledged is what its writer was told is unknown.
       assertThat(seen.size() - acknowledged.size()).isBetween(0, unknown.get());
       Map<String, Event> latest = new HashMap<>();

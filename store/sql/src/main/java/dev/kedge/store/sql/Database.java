@@ -3,6 +3,7 @@ package dev.kedge.store.sql;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.sql.SqliteStore.Durability;
 import dev.kedge.store.sql.WriteSession.Standing;
+import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -57,10 +58,21 @@ final class Database implements Engine {
 
   private final DataFile file;
   private final SqliteStore.Options options;
+  private final File log;
 
   Database(DataFile file, SqliteStore.Options options) {
     this.file = file;
     this.options = options;
+    this.log = new File(file.path() + "-wal");
+  }
+
+  SqliteStore.Options options() {
+    return options;
+  }
+
+  /** How long the write-ahead log is, in bytes. */
+  long logSize() {
+    return log.length();
   }
 
   Path path() {
@@ -77,8 +89,7 @@ final class Database implements Engine {
     Connection connection = connect(new SQLiteConfig());
     try {
       prepare(connection);
-      return new SqliteSession(
-          connection, standing(connection), options.durability() == Durability.NORMAL);
+      return new SqliteSession(this, connection, standing(connection));
     } catch (SQLException | RuntimeException e) {
       try {
         connection.close();
@@ -133,8 +144,8 @@ final class Database implements Engine {
     execute(connection, "PRAGMA synchronous = " + options.durability().synchronous);
     execute(connection, "PRAGMA cache_size = -4096");
     execute(connection, "PRAGMA temp_store = MEMORY");
-    // The write-ahead log is copied back when it has 4 MB, and cut to 16 MB if it ever got longer.
-    execute(connection, "PRAGMA wal_autocheckpoint = 1000");
+    // Cut if it ever got longer.
+    execute(connection, "PRAGMA wal_autocheckpoint = " + options.checkpoint() / 4096);
     execute(connection, "PRAGMA journal_size_limit = 16777216");
     long format = number(connection, "PRAGMA user_version");
     if (format == 0 && (fresh || number(connection, "SELECT count(*) FROM sqlite_master") == 0)) {

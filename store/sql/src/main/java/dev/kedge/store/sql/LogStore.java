@@ -45,6 +45,7 @@ final class LogStore implements Store {
       Reads reads,
       Pending pending,
       Duration history,
+      Duration patience,
       LongSupplier nanos,
       Thread.Builder threads,
       Release release,
@@ -55,21 +56,25 @@ final class LogStore implements Store {
     this.watches = new Watches(new Followed());
     this.follower = new Follower(log, reads, watches);
     this.writer =
-        new Writer(engine, session, standing, log, follower, pending, history, nanos, threads);
+        new Writer(
+            engine, session, standing, log, follower, pending, history, patience, nanos, threads);
     this.tail = signal == null ? null : new Tail(engine.name(), signal, follower);
   }
 
   /**
    * For a database that nobody else writes to.
    *
+   * @param patience the least time that writes which may be lost wait
    * @param nanos a clock as {@link System#nanoTime}
    */
   static LogStore alone(
       Engine engine,
-      SqliteSession session,
+      WriteSession session,
+      WriteSession.Standing standing,
       Log log,
       Reads reads,
       Duration history,
+      Duration patience,
       LongSupplier nanos,
       Thread.Builder threads,
       Release release) {
@@ -77,11 +82,12 @@ final class LogStore implements Store {
     return new LogStore(
         engine,
         session,
-        session.standing(),
+        standing,
         log,
         new PendingReads(reads, log, pending),
         pending,
         history,
+        patience,
         nanos,
         threads,
         release,
@@ -113,6 +119,7 @@ final class LogStore implements Store {
         new NetworkReads(server, log),
         new Pending(),
         history,
+        Duration.ZERO,
         System::nanoTime,
         Thread.ofVirtual().name("datastore-writer"),
         clean -> {},

@@ -16,6 +16,10 @@ import java.util.Set;
  */
 final class SqliteSession implements WriteSession {
   private static final int VACUUM_SLICE = 64;
+  private static final long PAGE = 4096;
+
+  /** Together with what one transaction adds, this stays below 64 MB. */
+  private static final long MOST_LOG = 40L << 20;
 
   /** Pages that may lie free before any are given back: they will be wanted again. */
   private static final long FREE_PAGES = 1024;
@@ -31,17 +35,19 @@ final class SqliteSession implements WriteSession {
   private final PreparedStatement sweepDeleted;
   private final PreparedStatement setSwept;
   private final PreparedStatement setReserved;
+  private final PreparedStatement pages;
+  private final PreparedStatement freePages;
+  private final PreparedStatement restartLog;
+  private final Database database;
   private final boolean late;
   private long revision;
   private long compacted;
   private long swept;
 
-  /**
-   * @param late whether commits return before they are on disk
-   */
-  SqliteSession(Connection connection, Standing standing, boolean late) throws SQLException {
+  SqliteSession(Database database, Connection connection, Standing standing) throws SQLException {
+    this.database = database;
     this.connection = connection;
-    this.late = late;
+    late = database.lag().isPositive();
     revision = standing.revision();
     compacted = standing.compacted();
     swept = standing.swept();
@@ -55,6 +61,9 @@ final class SqliteSession implements WriteSession {
     sweepSuperseded = connection.prepareStatement(queries.sweepSuperseded());
     sweepDeleted = connection.prepareStatement(queries.sweepDeleted());
     setSwept = connection.prepareStatement("UPDATE progress SET swept_revision = ?");
+    pages = connection.prepareStatement("PRAGMA page_count");
+    freePages = connection.prepareStatement("PRAGMA freelist_count");
+    restartLog = connection.prepareStatement("PRAGMA wal_checkpoint(RESTART)");
     setReserved = connection.prepareStatement("UPDATE progress SET reserved_revision = ?");
   }
 
@@ -94,6 +103,7 @@ final class SqliteSession implements WriteSession {
     commit.execute();
     revision = lastRevision;
     compacted = compactTo;
+    boundLog();
   }
 
   @Override
@@ -142,6 +152,47 @@ final class SqliteSession implements WriteSession {
     }
   }
 
+  @Override
+  public Room room() throws SQLException {
+    long used = (number(pages) - number(freePages)) * PAGE;
+    long limit = database.options().limit();
+    Room.Level level =
+        used < limit / 5 * 4
+            ? Room.Level.AMPLE
+            : used < limit
+                ? Room.Level.LITTLE
+                : used < limit + limit / 10 ? Room.Level.FULL : Room.Level.OVERFULL;
+    return new Room(
+        level,
+        level.compareTo(Room.Level.FULL) < 0
+            ? ""
+            : database.name()
+                + " is full: it uses "
+                + (used >> 20)
+                + " MiB, its limit is "
+                + (limit >> 20)
+                + " MiB; delete objects that are not needed, or raise --datastore-size-limit");
+  }
+
+  private static long number(PreparedStatement question) throws SQLException {
+    try (ResultSet row = question.executeQuery()) {
+      row.next();
+      return row.getLong(1);
+    }
+  }
+
+  /**
+   * The log is copied to the database by itself, but begins anew only in a moment when nobody reads
+   * from it. When many read, such a moment may never come: then it is waited for.
+   */
+  private void boundLog() throws SQLException {
+    if (database.logSize() > MOST_LOG) {
+      try (ResultSet row = restartLog.executeQuery()) {
+        row.next();
+      }
+    }
+  }
+
   /** A commit's answer cannot be lost: the library runs in this process. */
   @Override
   public Fate fate(long first, long batch) {
@@ -150,8 +201,8 @@ final class SqliteSession implements WriteSession {
 
   @Override
   public boolean reclaim() throws SQLException {
-    long free = Database.number(connection, "PRAGMA freelist_count");
-    long all = Database.number(connection, "PRAGMA page_count");
+    long free = number(freePages);
+    long all = number(pages);
     if (free <= Math.max(FREE_PAGES, all / 4)) {
       return false;
     }

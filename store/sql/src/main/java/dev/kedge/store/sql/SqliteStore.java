@@ -49,15 +49,36 @@ public final class SqliteStore {
    *
    * @param history how long superseded values are kept for watches and lists that go on from an
    *     older revision
+   * @param checkpoint how many bytes of changes are gathered before they go to their places in the
+   *     file; more of them means fewer writes, and a larger log
+   * @param patience the least time that writes which may be lost wait for others to go along with
+   * @param limit bytes of pages in use from which on new objects are refused; a tenth more, and
+   *     changes are too, never deletions
    */
-  public record Options(Durability durability, Duration history) {
-    public static final Options DEFAULT = new Options(Durability.FULL, Duration.ofMinutes(5));
+  public record Options(
+      Durability durability, Duration history, long checkpoint, Duration patience, long limit) {
+    public static final Options DEFAULT =
+        new Options(Durability.FULL, Duration.ofMinutes(5), 4L << 20, Duration.ZERO, 8L << 30);
 
     /** For tests: nothing waits for the disk. */
-    public static final Options FAST = new Options(Durability.NONE, Duration.ofMinutes(5));
+    public static final Options FAST = DEFAULT.with(Durability.NONE);
 
     /** For a file that counts only when it is whole, and is synced then. */
     private static final Options UNTIL_CLOSED = FAST;
+
+    public Options with(Durability other) {
+      return new Options(other, history, checkpoint, patience, limit);
+    }
+
+    public Options limited(long other) {
+      return new Options(durability, history, checkpoint, patience, other);
+    }
+
+    /** For cards that wear out: what may be lost waits longer, and old values stay longer. */
+    public Options sparing() {
+      return new Options(
+          durability, Duration.ofMinutes(30), 16L << 20, Duration.ofMinutes(5), limit);
+    }
   }
 
   /** Opens with {@link Options#DEFAULT}. */
@@ -88,9 +109,11 @@ public final class SqliteStore {
       return LogStore.alone(
           database,
           session,
+          session.standing(),
           log,
           new Readers(database, log),
           options.history(),
+          options.patience(),
           nanos,
           Thread.ofPlatform().daemon().name("sqlite-writer"),
           data::release);

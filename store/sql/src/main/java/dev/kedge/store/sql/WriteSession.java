@@ -85,6 +85,37 @@ interface WriteSession {
     throw new UnsupportedOperationException("nothing of a shared database may be lost");
   }
 
+  /** How much may be added still. In a transaction. */
+  default Room room() throws SQLException {
+    return Room.UNLIMITED;
+  }
+
+  /**
+   * Room for more.
+   *
+   * @param refusal a sentence for who is refused
+   */
+  record Room(Level level, String refusal) {
+    static final Room UNLIMITED = new Room(Level.AMPLE, "");
+
+    enum Level {
+      AMPLE,
+      LITTLE,
+      /** New objects are refused; changes go on, for the cluster to work and to be cleaned up. */
+      FULL,
+      /** Changes are refused too, deletions never. */
+      OVERFULL
+    }
+
+    boolean refuses(Writer.Kind kind) {
+      return switch (kind) {
+        case CREATE -> level.compareTo(Level.FULL) >= 0;
+        case UPDATE -> level == Level.OVERFULL;
+        case DELETE, COMPACT, RAISE, STOP -> false;
+      };
+    }
+  }
+
   /** Gives some free space back to the file system, if there is much; whether to come again. */
   default boolean reclaim() throws SQLException {
     return false;

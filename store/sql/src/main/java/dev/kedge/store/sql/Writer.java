@@ -68,6 +68,7 @@ final class Writer implements Runnable {
   private final Log log;
   private final Follower follower;
   private final Pending pending;
+  private final Duration patience;
   private final LongSupplier nanos;
   private final LinkedBlockingQueue<Request> queue = new LinkedBlockingQueue<>();
   private final CountDownLatch stopping = new CountDownLatch(1);
@@ -84,6 +85,7 @@ final class Writer implements Runnable {
   private long compactAt;
   private boolean reclaiming;
   private long pendingBytes;
+  private WriteSession.Room.Level told = WriteSession.Room.Level.AMPLE;
 
   /** When what is pending must be on disk; of no meaning while nothing is. */
   private long pendingUntil;
@@ -96,6 +98,7 @@ final class Writer implements Runnable {
 
   /**
    * @param pending where writes wait that may be lost
+   * @param patience the least time that they do
    * @param nanos a clock as {@link System#nanoTime}
    */
   Writer(
@@ -106,10 +109,12 @@ final class Writer implements Runnable {
       Follower follower,
       Pending pending,
       Duration history,
+      Duration patience,
       LongSupplier nanos,
       Thread.Builder threads) {
     this.engine = engine;
     this.pending = pending;
+    this.patience = patience;
     this.nanos = nanos;
     this.session = session;
     this.log = log;
@@ -316,7 +321,7 @@ final class Writer implements Runnable {
         }
         Standing standing = pending.over(writing.begin(keys));
         follower.checkForward(standing.revision());
-        decision = new Decision(standing);
+        decision = new Decision(standing, room(writing));
         decision.decide(batch);
         if (!decision.changes()) {
           writing.end(standing, log.published());
@@ -376,7 +381,8 @@ final class Writer implements Runnable {
   }
 
   private void await(Decision decision) {
-    long until = nanos.getAsLong() + decision.slack.toNanos();
+    Duration slack = decision.slack.compareTo(patience) > 0 ? decision.slack : patience;
+    long until = nanos.getAsLong() + slack.toNanos();
     pendingUntil = pending.isEmpty() || until - pendingUntil < 0 ? until : pendingUntil;
     pendingBytes += bytes(decision.rows);
     pending.add(decision.rows, decision.events);
@@ -480,8 +486,11 @@ final class Writer implements Runnable {
     /** How long all of it may wait in memory. */
     Duration slack = FOR_EVER;
 
-    Decision(Standing standing) {
+    private final WriteSession.Room room;
+
+    Decision(Standing standing, WriteSession.Room room) {
       this.standing = standing;
+      this.room = room;
       entries = new HashMap<>(standing.entries());
       revision = standing.revision();
       compacted = standing.compacted();
@@ -492,6 +501,11 @@ final class Writer implements Runnable {
         Request request = batch.get(i);
         switch (request.kind) {
           case CREATE, UPDATE, DELETE -> {
+            if (room.refuses(request.kind)) {
+              results.add(null);
+              failures.put(i, new StoreException(room.refusal()));
+              continue;
+            }
             WriteResult result = apply(request);
             results.add(result);
             if (result instanceof WriteResult.Committed && request.slack.compareTo(slack) < 0) {
@@ -556,6 +570,22 @@ final class Writer implements Runnable {
       }
       return new WriteResult.Committed(revision);
     }
+  }
+
+  /** How much room there is, and says so when there is little. */
+  private WriteSession.Room room(WriteSession writing) throws SQLException {
+    WriteSession.Room room = writing.room();
+    if (room.level() != told) {
+      told = room.level();
+      switch (told) {
+        case AMPLE ->
+            LOG.log(Level.INFO, engine.name() + " is below four fifths of its limit again");
+        case LITTLE ->
+            LOG.log(Level.WARNING, engine.name() + " has reached four fifths of its limit");
+        case FULL, OVERFULL -> LOG.log(Level.ERROR, room.refusal());
+      }
+    }
+    return room;
   }
 
   private WriteSession session() throws SQLException {
