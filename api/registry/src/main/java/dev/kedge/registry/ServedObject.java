@@ -46,4 +46,13 @@ public final class ServedObject {
     }
     return known;
   }
+
+  /**
+   * The parsed form for one look: not kept, so that a list of many objects does not hold all their
+   * trees at once.
+   */
+  public KubeObject glance() {
+    KubeObject known = tree;
+    return known == null ? KubeObject.parse(json) : known;
+  }
 }

@@ -97,9 +97,13 @@ final class Call implements Exchange {
     return status != 0;
   }
 
-  /** Bytes of the answer's body so far. */
+  /** Bytes of the answer's body so far, before compression; those of watches are not counted. */
   long sent() {
     return sent;
+  }
+
+  void sent(long more) {
+    sent += more;
   }
 
   long nanosSoFar() {
@@ -205,7 +209,7 @@ final class Call implements Exchange {
   @Override
   public void respond(int code, Headers headers, byte[] body) throws IOException {
     answering(code);
-    sent = body.length;
+    sent(body.length);
     exchange.respond(code, complete(headers), body);
   }
 

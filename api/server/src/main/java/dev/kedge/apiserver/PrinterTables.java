@@ -80,34 +80,34 @@ final class PrinterTables {
       String include,
       boolean withColumns,
       JsonObject metadata) {
-    Printer printer = printer(info);
-    List<JsonObject> rows = new ArrayList<>(objects.size());
-    for (ServedObject served : objects) {
-      KubeObject object = served.tree();
-      JsonObject.Builder row =
-          JsonObject.builder().put("cells", new JsonArray(printer.cells().of(object)));
-      List<JsonObject> conditions = conditions(object);
-      if (!conditions.isEmpty()) {
-        row.put("conditions", conditions);
-      }
-      switch (include) {
-        case "None" -> {}
-        case "Object" -> row.put("object", object.json());
-        default -> row.put("object", Renderer.metadata(object));
-      }
-      rows.add(row.build());
+    return head(info, withColumns, metadata)
+        .put("rows", objects.stream().map(object -> row(info, object.glance(), include)).toList())
+        .build();
+  }
+
+  /** A table but for its rows. */
+  JsonObject.Builder head(ResourceInfo info, boolean withColumns, JsonObject metadata) {
+    return JsonObject.builder()
+        .put("kind", "Table")
+        .put("apiVersion", "meta.k8s.io/v1")
+        .put("metadata", metadata)
+        .put("columnDefinitions", withColumns ? printer(info).columns() : JsonNull.NULL);
+  }
+
+  /** The row of an object. */
+  JsonObject row(ResourceInfo info, KubeObject object, String include) {
+    JsonObject.Builder row =
+        JsonObject.builder().put("cells", new JsonArray(printer(info).cells().of(object)));
+    List<JsonObject> conditions = conditions(object);
+    if (!conditions.isEmpty()) {
+      row.put("conditions", conditions);
     }
-    return JsonObject.of(
-        "kind",
-        "Table",
-        "apiVersion",
-        "meta.k8s.io/v1",
-        "metadata",
-        metadata,
-        "columnDefinitions",
-        withColumns ? printer.columns() : JsonNull.NULL,
-        "rows",
-        rows);
+    switch (include) {
+      case "None" -> {}
+      case "Object" -> row.put("object", object.json());
+      default -> row.put("object", Renderer.metadata(object));
+    }
+    return row.build();
   }
 
   /** Marks rows of pods that have run to their end. */

@@ -12,6 +12,9 @@ import dev.kedge.model.Schema;
 import dev.kedge.model.Schema.Field;
 import dev.kedge.registry.ResourceInfo;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
 
@@ -20,6 +23,9 @@ import java.util.function.Function;
  * messages are the same for all kinds, put together here. Any thread.
  */
 final class ProtobufForms {
+  /** The empty fields contentEncoding and contentType. */
+  private static final byte[] ENVELOPE_TAIL = {3 << 3 | 2, 0, 4 << 3 | 2, 0};
+
   private final Function<GroupVersionKind, Optional<Schema>> schemas;
 
   /** Schemas by kind, those of subresources' and options' documents included. */
@@ -88,14 +94,16 @@ final class ProtobufForms {
     return out.toByteArray();
   }
 
-  /** A list of bare messages, enveloped. */
-  static byte[] list(
+  /** Writes a list of bare messages, enveloped. */
+  static void list(
       String apiVersion,
       String kind,
-      Iterable<byte[]> messages,
+      List<byte[]> messages,
       String resourceVersion,
       String continueToken,
-      long remaining) {
+      long remaining,
+      OutputStream out)
+      throws IOException {
     ByteArrayOutputStream meta = new ByteArrayOutputStream();
     bytes(meta, 1, new byte[0]);
     bytes(meta, 2, resourceVersion.getBytes(UTF_8));
@@ -104,23 +112,38 @@ final class ProtobufForms {
       varint(meta, 4 << 3);
       varint(meta, remaining);
     }
-    ByteArrayOutputStream list = new ByteArrayOutputStream();
-    bytes(list, 1, meta.toByteArray());
-    messages.forEach(message -> bytes(list, 2, message));
-    return envelope(apiVersion, kind, list.toByteArray());
+    ByteArrayOutputStream first = new ByteArrayOutputStream();
+    bytes(first, 1, meta.toByteArray());
+    long length = first.size();
+    for (byte[] message : messages) {
+      length += prefix(2, message.length).length + message.length;
+    }
+    out.write(envelopeHead(apiVersion, kind, length));
+    first.writeTo(out);
+    for (byte[] message : messages) {
+      out.write(prefix(2, message.length));
+      out.write(message);
+    }
+    out.write(ENVELOPE_TAIL);
   }
 
   /** A message in the envelope {@code runtime.Unknown}. */
   static byte[] envelope(String apiVersion, String kind, byte[] message) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream(message.length + 64);
+    out.writeBytes(envelopeHead(apiVersion, kind, message.length));
+    out.writeBytes(message);
+    out.writeBytes(ENVELOPE_TAIL);
+    return out.toByteArray();
+  }
+
+  private static byte[] envelopeHead(String apiVersion, String kind, long length) {
     ByteArrayOutputStream type = new ByteArrayOutputStream();
     bytes(type, 1, apiVersion.getBytes(UTF_8));
     bytes(type, 2, kind.getBytes(UTF_8));
-    ByteArrayOutputStream out = new ByteArrayOutputStream(message.length + 64);
+    ByteArrayOutputStream out = new ByteArrayOutputStream(64);
     out.writeBytes(new byte[] {'k', '8', 's', 0});
     bytes(out, 1, type.toByteArray());
-    bytes(out, 2, message);
-    bytes(out, 3, new byte[0]);
-    bytes(out, 4, new byte[0]);
+    out.writeBytes(prefix(2, length));
     return out.toByteArray();
   }
 
@@ -129,9 +152,16 @@ final class ProtobufForms {
   }
 
   private static void bytes(ByteArrayOutputStream out, int field, byte[] value) {
-    varint(out, (field << 3) | 2);
-    varint(out, value.length);
+    out.writeBytes(prefix(field, value.length));
     out.writeBytes(value);
+  }
+
+  /** What stands before a field of so many bytes. */
+  private static byte[] prefix(int field, long length) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream(8);
+    varint(out, (field << 3) | 2);
+    varint(out, length);
+    return out.toByteArray();
   }
 
   private static void varint(ByteArrayOutputStream out, long value) {

@@ -14,12 +14,15 @@ import dev.kedge.registry.Registry.ServedList;
 import dev.kedge.registry.Registry.WatchEvent;
 import dev.kedge.registry.ResourceInfo;
 import dev.kedge.registry.ServedObject;
-import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.util.List;
+import java.util.function.Function;
 
 /** Makes bytes of objects, lists and events in the form asked for. Any thread. */
 final class Renderer {
   private static final byte[] OBJECT_FIELD = "\",\"object\":".getBytes(US_ASCII);
+  private static final byte[] LIST_END = "]}\n".getBytes(US_ASCII);
 
   private final PrinterTables tables;
   private final ProtobufForms protobuf;
@@ -67,81 +70,82 @@ final class Renderer {
     };
   }
 
-  /** A list. */
-  byte[] list(ResourceInfo info, ServedList list, Form form, String include) {
-    String apiVersion =
-        form.shape() == Shape.METADATA ? "meta.k8s.io/v1" : info.type().apiVersion();
-    String kind =
-        form.shape() == Shape.METADATA ? "PartialObjectMetadataList" : info.type().kind() + "List";
+  /** Writes a list, object by object where its form allows: lists can be large. */
+  void list(ResourceInfo info, ServedList list, Form form, String include, OutputStream out)
+      throws IOException {
+    boolean metadata = form.shape() == Shape.METADATA;
+    String apiVersion = metadata ? "meta.k8s.io/v1" : info.type().apiVersion();
+    String kind = metadata ? "PartialObjectMetadataList" : info.type().kind() + "List";
+    boolean plain = form.mediaType().equals(MediaType.JSON) && !form.pretty();
     if (form.shape() == Shape.TABLE) {
-      return text(tables.table(info, list.items(), include, true, listMeta(list)), form);
-    }
-    if (form.mediaType().equals(MediaType.PROTOBUF)) {
+      if (!plain) {
+        out.write(text(tables.table(info, list.items(), include, true, listMeta(list)), form));
+        return;
+      }
+      joined(
+          tables.head(info, true, listMeta(list)).build(),
+          "rows",
+          list.items(),
+          object -> Json.bytes(tables.row(info, object.glance(), include)),
+          out);
+    } else if (form.mediaType().equals(MediaType.PROTOBUF)) {
       List<byte[]> messages =
           list.items().stream()
               .map(
                   object ->
-                      form.shape() == Shape.METADATA
-                          ? protobuf.metadataMessage(info, object.tree())
-                          : protobuf.message(info, object.tree()))
+                      metadata
+                          ? protobuf.metadataMessage(info, object.glance())
+                          : protobuf.message(info, object.glance()))
               .toList();
-      return ProtobufForms.list(
+      ProtobufForms.list(
           apiVersion,
           kind,
           messages,
           list.resourceVersion(),
           list.continueToken(),
-          list.remaining());
-    }
-    if (form.mediaType().equals(MediaType.JSON) && !form.pretty() && form.shape() == Shape.OBJECT) {
-      return joined(apiVersion, kind, list);
-    }
-    JsonObject document =
-        JsonObject.of(
-            "kind",
-            kind,
-            "apiVersion",
-            apiVersion,
-            "metadata",
-            listMeta(list),
+          list.remaining(),
+          out);
+    } else {
+      JsonObject head =
+          JsonObject.of("kind", kind, "apiVersion", apiVersion, "metadata", listMeta(list));
+      if (plain) {
+        joined(
+            head,
             "items",
-            list.items().stream()
-                .map(
-                    object ->
-                        form.shape() == Shape.METADATA
-                            ? metadata(object.tree())
-                            : object.tree().json())
-                .toList());
-    return text(document, form);
+            list.items(),
+            metadata ? object -> Json.bytes(metadata(object.glance())) : ServedObject::json,
+            out);
+        return;
+      }
+      List<JsonObject> items =
+          list.items().stream()
+              .map(ServedObject::glance)
+              .map(object -> metadata ? metadata(object) : object.json())
+              .toList();
+      out.write(text(JsonObject.builder().putAll(head).put("items", items).build(), form));
+    }
   }
 
-  /** The objects' own bytes, one after the other, nothing serialised again. */
-  private static byte[] joined(String apiVersion, String kind, ServedList list) {
-    byte[] head =
-        ("{\"kind\":\""
-                + kind
-                + "\",\"apiVersion\":\""
-                + apiVersion
-                + "\",\"metadata\":"
-                + Json.write(listMeta(list))
-                + ",\"items\":[")
-            .getBytes(UTF_8);
-    int size = head.length + 3;
-    for (ServedObject object : list.items()) {
-      size += object.json().length + 1;
-    }
-    ByteArrayOutputStream out = new ByteArrayOutputStream(size);
-    out.writeBytes(head);
+  /** A document whose last field is made and written one element after the other. */
+  private static void joined(
+      JsonObject head,
+      String field,
+      List<ServedObject> objects,
+      Function<ServedObject, byte[]> element,
+      OutputStream out)
+      throws IOException {
+    byte[] begin = Json.bytes(head);
+    out.write(begin, 0, begin.length - 1);
+    out.write((",\"" + field + "\":[").getBytes(UTF_8));
     boolean first = true;
-    for (ServedObject object : list.items()) {
+    for (ServedObject object : objects) {
       if (!first) {
         out.write(',');
       }
       first = false;
-      out.writeBytes(object.json());
+      out.write(element.apply(object));
     }
-    out.writeBytes(new byte[] {']', '}', '\n'});
-    return out.toByteArray();
+    out.write(LIST_END);
   }
 
   private static JsonObject listMeta(ServedList list) {

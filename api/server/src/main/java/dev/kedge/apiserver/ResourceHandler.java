@@ -2,6 +2,7 @@ package dev.kedge.apiserver;
 
 import dev.kedge.apiserver.Bodies.Decoded;
 import dev.kedge.apiserver.Form.Shape;
+import dev.kedge.http.Headers;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.Duplicates;
 import dev.kedge.model.Json;
@@ -96,8 +97,7 @@ final class ResourceHandler {
     Form form = form(call, request, true);
     ServedList list = registry.list(request, Options.list(call.query()));
     audited(call, request, list);
-    Answers.bytes(
-        call, 200, form.mediaType(), renderer.list(request.resource(), list, form, include(call)));
+    list(call, request, list, form);
   }
 
   private void create(Call call, Request request) throws IOException {
@@ -204,11 +204,7 @@ final class ResourceHandler {
     ListOptions list = Options.list(call.query());
     ServedList deleted =
         registry.deleteCollection(request, list, Options.delete(call.query(), deleteBody(call)));
-    Answers.bytes(
-        call,
-        200,
-        form.mediaType(),
-        renderer.list(request.resource(), deleted, form, include(call)));
+    list(call, request, deleted, form);
   }
 
   private JsonObject deleteBody(Call call) throws IOException {
@@ -232,6 +228,12 @@ final class ResourceHandler {
     one(call, written.created() ? 201 : status == 201 ? 201 : 200, request, written.object(), form);
   }
 
+  private void list(Call call, Request request, ServedList list, Form form) throws IOException {
+    AnswerStream out = new AnswerStream(call, 200, Headers.of("Content-Type", form.mediaType()));
+    renderer.list(request.resource(), list, form, include(call), out);
+    out.close();
+  }
+
   private static void audited(Call call, Request request, ServedList list) {
     call.audit()
         .ifPresent(
@@ -246,7 +248,7 @@ final class ResourceHandler {
                             "metadata",
                             JsonObject.of("resourceVersion", list.resourceVersion()),
                             "items",
-                            list.items().stream().map(item -> item.tree().json()).toList())));
+                            list.items().stream().map(item -> item.glance().json()).toList())));
   }
 
   private void one(Call call, int status, Request request, ServedObject object, Form form)

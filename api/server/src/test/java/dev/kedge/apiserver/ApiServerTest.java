@@ -24,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ApiServerTest {
@@ -424,6 +425,58 @@ class ApiServerTest {
         new java.util.zip.GZIPInputStream(
             new java.io.ByteArrayInputStream(reply.response().body()))) {
       assertThat(Json.parseObject(in.readAllBytes()).object("data").text("a")).hasSize(200_000);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"identity", "gzip"})
+  void listsThatNoBufferHolds(String encoding) throws Exception {
+    for (int i = 0; i < 40; i++) {
+      String name = encoding + i;
+      server.create(
+          "{apiVersion: v1, kind: ConfigMap, metadata: {name: "
+              + name
+              + ", namespace: default, labels: {large: "
+              + encoding
+              + "}}, data: {a: "
+              + "x".repeat(10_000 + 100 * i)
+              + "}}");
+    }
+    String path = "/api/v1/namespaces/default/configmaps?labelSelector=large%3D" + encoding;
+    String meta = ";v=v1;g=meta.k8s.io";
+    JsonObject objects = list(path, encoding, "application/json", true);
+    assertThat(objects.text("kind")).isEqualTo("ConfigMapList");
+    assertThat(objects.objects("items")).hasSize(40);
+    JsonObject metadata =
+        list(path, encoding, "application/json;as=PartialObjectMetadataList" + meta, false);
+    assertThat(metadata.objects("items")).hasSize(40);
+    JsonObject table =
+        list(path + "&includeObject=Object", encoding, "application/json;as=Table" + meta, true);
+    assertThat(table.objects("rows"))
+        .extracting(row -> row.object("object"))
+        .containsExactlyElementsOf(objects.objects("items"));
+    assertThat(table.objects("columnDefinitions")).isNotEmpty();
+    byte[] protobuf = body(path, encoding, "application/vnd.kubernetes.protobuf", true);
+    assertThat(Protobuf.kindOf(protobuf).kind()).isEqualTo("ConfigMapList");
+    assertThat(protobuf.length).isBetween(480_000, 500_000);
+  }
+
+  private JsonObject list(String path, String encoding, String accept, boolean large)
+      throws Exception {
+    return Json.parseObject(body(path, encoding, accept, large));
+  }
+
+  private byte[] body(String path, String encoding, String accept, boolean large) throws Exception {
+    Reply reply = server.get(path, "Accept", accept, "Accept-Encoding", encoding);
+    assertThat(reply.response().statusCode()).isEqualTo(200);
+    byte[] body = reply.response().body();
+    if (!encoding.equals("gzip") || !large) {
+      assertThat(reply.header("Content-Encoding")).isEmpty();
+      return body;
+    }
+    assertThat(reply.header("Content-Encoding")).isEqualTo("gzip");
+    try (var in = new java.util.zip.GZIPInputStream(new java.io.ByteArrayInputStream(body))) {
+      return in.readAllBytes();
     }
   }
 
