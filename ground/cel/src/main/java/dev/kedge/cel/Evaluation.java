@@ -20,9 +20,13 @@ import org.jspecify.annotations.Nullable;
 
 /** One evaluation: walks the tree and counts what it costs. One thread. */
 final class Evaluation {
+  /** Items of lists and eights of characters that the functions of one evaluation may make. */
+  private static final long MOST_MADE = 2_000_000;
+
   private final Function<String, @Nullable Object> variables;
   private final long limit;
   private long cost;
+  private long made;
   private @Nullable Scope scope;
 
   private record Scope(String name, Object value, @Nullable Scope outer) {}
@@ -161,8 +165,25 @@ final class Evaluation {
     // What a call costs by its arguments is paid before it is made.
     pay(RuntimeCosts.before(call.function, arguments));
     Object result = Functions.call(call.function, arguments);
+    made(call.function, result);
     pay(RuntimeCosts.after(call.function, result));
     return result;
+  }
+
+  /** Some functions make much of little at a small price: what they make is bounded apart. */
+  private void made(String function, Object result) {
+    if (function.startsWith("_[") || function.equals("_?._")) {
+      return;
+    }
+    if (result instanceof String text) {
+      made += text.length() / 8;
+    } else if (result instanceof List<?> list) {
+      made += list.size();
+    }
+    if (made > MOST_MADE) {
+      cost = limit + 1;
+      throw new CelException(CelException.TOO_EXPENSIVE, cost);
+    }
   }
 
   private static Expr target(Call call) {

@@ -87,7 +87,7 @@ final class Functions {
         case "contains" -> text(a[0]).contains(text(a[1]));
         case "endsWith" -> text(a[0]).endsWith(text(a[1]));
         case "startsWith" -> text(a[0]).startsWith(text(a[1]));
-        case "matches" -> Texts.matcher(text(a[1]), text(a[0])).find();
+        case "matches" -> Texts.found(text(a[1]), text(a[0]));
         case "getFullYear",
             "getMonth",
             "getDayOfYear",
@@ -133,7 +133,7 @@ final class Functions {
         case "join" -> {
           List<String> parts = new ArrayList<>();
           list(a[0]).forEach(part -> parts.add(text(part)));
-          yield String.join(a.length > 1 ? text(a[1]) : "", parts);
+          yield Texts.join(parts, a.length > 1 ? text(a[1]) : "");
         }
         case "format" -> Texts.format(text(a[0]), list(a[1]));
         case "strings.quote" -> Texts.quote(text(a[0]));
@@ -175,7 +175,7 @@ final class Functions {
         case "@sortByAssociatedKeys" -> sortBy(list(a[0]), list(a[1]));
         case "find" -> {
           Matcher matcher = Texts.matcher(text(a[1]), text(a[0]));
-          yield matcher.find() ? matcher.group() : "";
+          yield Texts.find(matcher) ? matcher.group() : "";
         }
         case "findAll" -> findAll(a);
         default -> library(function, a);
@@ -844,7 +844,7 @@ final class Functions {
     long most = a.length > 2 ? number(a[2]) : -1;
     Matcher matcher = Texts.matcher(text(a[1]), text(a[0]));
     List<Object> found = new ArrayList<>();
-    while ((most < 0 || found.size() < most) && matcher.find()) {
+    while ((most < 0 || found.size() < most) && Texts.find(matcher)) {
       found.add(matcher.group());
     }
     return found;

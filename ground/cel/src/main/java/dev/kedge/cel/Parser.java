@@ -53,6 +53,10 @@ final class Parser {
   private final Macros macros = new Macros(this);
   private int at;
   private int depth;
+  // Of chains, per rule of the grammar: each further link lies around those before it.
+  private int relations;
+  private int calculations;
+  private int members;
 
   /** The text is no expression; what is wrong has been reported. */
   private static final class Abort extends RuntimeException {
@@ -134,10 +138,7 @@ final class Parser {
   }
 
   private Expr expression() {
-    if (++depth > DEEPEST) {
-      source.report(peek().position(), "expression recursion limit exceeded: " + DEEPEST);
-      throw new Abort();
-    }
+    limited(++depth);
     Expr condition = or();
     if (peek().is("?")) {
       int position = next().position();
@@ -148,6 +149,13 @@ final class Parser {
     }
     depth--;
     return condition;
+  }
+
+  private void limited(int links) {
+    if (links > DEEPEST) {
+      source.report(peek().position(), "expression recursion limit exceeded: " + DEEPEST);
+      throw new Abort();
+    }
   }
 
   private record Operand(Expr expr, int position) {}
@@ -190,6 +198,7 @@ final class Parser {
 
   private Expr relation() {
     Expr left = sum();
+    int before = relations;
     while (true) {
       Token token = peek();
       String function =
@@ -204,8 +213,10 @@ final class Parser {
             default -> "";
           };
       if (function.isEmpty()) {
+        relations = before;
         return left;
       }
+      limited(++relations);
       next();
       left = Call.of(token.position(), function, left, sum());
     }
@@ -213,19 +224,25 @@ final class Parser {
 
   private Expr sum() {
     Expr left = product();
+    int before = calculations;
     while (peek().is("+") || peek().is("-")) {
+      limited(++calculations);
       Token token = next();
       left = Call.of(token.position(), token.is("+") ? "_+_" : "_-_", left, product());
     }
+    calculations = before;
     return left;
   }
 
   private Expr product() {
     Expr left = unary();
+    int before = calculations;
     while (peek().is("*") || peek().is("/") || peek().is("%")) {
+      limited(++calculations);
       Token token = next();
       left = Call.of(token.position(), "_" + token.text() + "_", left, unary());
     }
+    calculations = before;
     return left;
   }
 
@@ -262,9 +279,11 @@ final class Parser {
 
   private Expr suffixes(Expr start) {
     Expr expr = start;
+    int before = members;
     while (true) {
       Token token = peek();
       if (token.is(".")) {
+        limited(++members);
         next();
         boolean optional = accept("?");
         Token name = next();
@@ -287,6 +306,7 @@ final class Parser {
                   : new Select(token.position(), expr, name.text(), false);
         }
       } else if (token.is("[")) {
+        limited(++members);
         next();
         boolean optional = accept("?");
         Expr index = expression();
@@ -295,6 +315,7 @@ final class Parser {
       } else if (token.is("{") && !expr.qualified().isEmpty()) {
         expr = struct(String.join(".", expr.qualified()), token);
       } else {
+        members = before;
         return expr;
       }
     }

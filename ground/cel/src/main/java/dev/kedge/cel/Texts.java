@@ -1,5 +1,6 @@
 package dev.kedge.cel;
 
+import dev.kedge.model.BoundedText;
 import dev.kedge.model.JsonNull;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
@@ -18,10 +19,26 @@ import java.util.regex.PatternSyntaxException;
 
 /** What the language does with texts, by Unicode characters. Stateless. */
 final class Texts {
-  /** Looks at characters that one match may take: regular expressions cannot run away. */
-  private static final long MOST_LOOKS = 20_000_000;
+  /** Longest text that a function makes. */
+  private static final int LONGEST = 10_000_000;
 
   private Texts() {}
+
+  /** Refuses to make a text that is too long. */
+  private static void check(long length) {
+    if (length > LONGEST) {
+      throw new CelException(CelException.TOO_EXPENSIVE);
+    }
+  }
+
+  static String join(List<String> parts, String separator) {
+    long length = (long) separator.length() * parts.size();
+    for (String part : parts) {
+      length += part.length();
+    }
+    check(length);
+    return String.join(separator, parts);
+  }
 
   /** A regular expression; empty if it is none. */
   static Optional<Pattern> pattern(String text) {
@@ -32,38 +49,26 @@ final class Texts {
     }
   }
 
+  /** Whether a regular expression is found in a text. */
+  static boolean found(String regex, String text) {
+    return find(matcher(regex, text));
+  }
+
+  /** The next match. */
+  static boolean find(Matcher matcher) {
+    try {
+      return matcher.find();
+    } catch (BoundedText.ExceededException | StackOverflowError _) {
+      throw new CelException(CelException.TOO_EXPENSIVE);
+    }
+  }
+
   static Matcher matcher(String regex, String text) {
     Pattern pattern =
         pattern(regex)
             .orElseThrow(
                 () -> new CelException("error parsing regexp: invalid pattern: `" + regex + "`"));
-    return pattern.matcher(new Bounded(text, new long[] {MOST_LOOKS}));
-  }
-
-  /** Counts the looks of a matcher and ends it when there are too many. */
-  private record Bounded(String text, long[] left) implements CharSequence {
-    @Override
-    public int length() {
-      return text.length();
-    }
-
-    @Override
-    public char charAt(int index) {
-      if (--left[0] < 0) {
-        throw new CelException(CelException.TOO_EXPENSIVE);
-      }
-      return text.charAt(index);
-    }
-
-    @Override
-    public CharSequence subSequence(int start, int end) {
-      return text.substring(start, end);
-    }
-
-    @Override
-    public String toString() {
-      return text;
-    }
+    return pattern.matcher(new BoundedText(text));
   }
 
   static int length(String text) {
@@ -133,6 +138,8 @@ final class Texts {
     if (count == 0) {
       return text;
     }
+    long most = old.isEmpty() ? text.length() + 1L : text.length() / old.length();
+    check(text.length() + (count < 0 ? most : Math.min(most, count)) * by.length());
     if (count < 0) {
       return text.replace(old, by);
     }
@@ -247,6 +254,7 @@ final class Texts {
         throw new CelException("index " + next + " out of range");
       }
       out.append(clause(format.charAt(i), precision, arguments.get(next++)));
+      check(out.length());
     }
     return out.toString();
   }

@@ -42,7 +42,7 @@ public final class RemoteCommand implements AutoCloseable {
   private static final Duration GOODBYE_TIME = Duration.ofSeconds(2);
   private static final Pattern SIZE = Pattern.compile("\"(Width|Height)\"\\s*:\\s*(\\d{1,5})");
   private static final Pattern MESSAGE =
-      Pattern.compile("\"message\"\\s*:\\s*\"((?:[^\"\\\\]|\\\\.)*)\"");
+      Pattern.compile("\"message\"\\s*:\\s*\"((?:[^\"\\\\]|\\\\.)*+)\"");
 
   /**
    * Which streams a command has.

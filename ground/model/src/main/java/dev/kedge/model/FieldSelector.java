@@ -48,14 +48,13 @@ public record FieldSelector(List<Term> terms) {
 
   private static Optional<Term> term(String part) {
     for (int i = 0; i < part.length(); i++) {
-      String rest = part.substring(i);
       for (String operator : List.of("!=", "==", "=")) {
-        if (rest.startsWith(operator)) {
+        if (part.startsWith(operator, i)) {
           return Optional.of(
               new Term(
                   part.substring(0, i),
                   !operator.equals("!="),
-                  unescaped(rest.substring(operator.length()))));
+                  unescaped(part.substring(i + operator.length()))));
         }
       }
     }

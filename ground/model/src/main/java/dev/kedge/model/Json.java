@@ -17,11 +17,15 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Reads and writes JSON text. Stateless; any thread. */
 public final class Json {
   /** Deepest nesting that is read, so that hostile input cannot exhaust the stack. */
   public static final int MAX_DEPTH = 500;
+
+  /** Most repeated names that are reported, as upstream. */
+  private static final int MAX_DUPLICATES = 100;
 
   private static final JsonFactory FACTORY =
       new JsonFactoryBuilder()
@@ -55,7 +59,7 @@ public final class Json {
   }
 
   /**
-   * Reads one JSON value and reports names that stand twice in one object.
+   * Reads one JSON value and reports names that stand twice in one object, at most a hundred.
    *
    * @param duplicates receives the paths of repeated fields, such as {@code spec.replicas}
    * @throws JsonSyntaxException if it is not one well-formed value
@@ -65,7 +69,7 @@ public final class Json {
       if (parser.nextToken() == null) {
         throw new JsonSyntaxException("unexpected end of JSON input", 1, 1);
       }
-      JsonValue value = read(parser, "", duplicates);
+      JsonValue value = read(parser, null, duplicates);
       if (parser.nextToken() != null) {
         throw new JsonSyntaxException(
             "invalid character after top-level value",
@@ -99,42 +103,72 @@ public final class Json {
     return parseObject(text.getBytes(StandardCharsets.UTF_8));
   }
 
-  private static JsonValue read(JsonParser parser, String path, Set<String> duplicates)
-      throws IOException {
+  private static JsonValue read(
+      JsonParser parser, @Nullable DocumentPath path, Set<String> duplicates) throws IOException {
     JsonToken token = parser.currentToken();
     return switch (token) {
       case START_OBJECT -> {
         JsonObject.Builder builder = JsonObject.builder();
         while (parser.nextToken() != JsonToken.END_OBJECT) {
-          String name = parser.currentName();
-          String fieldPath = path.isEmpty() ? name : path + "." + name;
-          if (builder.has(name)) {
-            duplicates.add(fieldPath);
+          String name = wellFormed(parser.currentName());
+          DocumentPath field = DocumentPath.field(path, name);
+          if (duplicates.size() < MAX_DUPLICATES && builder.has(name)) {
+            duplicates.add(field.toString());
           }
           parser.nextToken();
-          builder.put(name, read(parser, fieldPath, duplicates));
+          builder.put(name, read(parser, field, duplicates));
         }
         yield builder.build();
       }
       case START_ARRAY -> {
         List<JsonValue> items = new ArrayList<>();
         while (parser.nextToken() != JsonToken.END_ARRAY) {
-          items.add(read(parser, path + "[" + items.size() + "]", duplicates));
+          items.add(read(parser, DocumentPath.item(path, items.size()), duplicates));
         }
         yield new JsonArray(items);
       }
-      case VALUE_STRING -> new JsonString(parser.getText());
+      case VALUE_STRING -> new JsonString(wellFormed(parser.getText()));
       case VALUE_NUMBER_INT ->
           switch (parser.getNumberType()) {
             case INT, LONG -> new JsonInteger(parser.getLongValue());
-            default -> new JsonDecimal(parser.getDoubleValue());
+            default -> decimal(parser);
           };
-      case VALUE_NUMBER_FLOAT -> new JsonDecimal(parser.getDoubleValue());
+      case VALUE_NUMBER_FLOAT -> decimal(parser);
       case VALUE_TRUE -> JsonBoolean.TRUE;
       case VALUE_FALSE -> JsonBoolean.FALSE;
       case VALUE_NULL -> JsonNull.NULL;
       default -> throw new JsonParseException(parser, "unexpected " + token);
     };
+  }
+
+  private static JsonDecimal decimal(JsonParser parser) throws IOException {
+    double value = parser.getDoubleValue();
+    if (!Double.isFinite(value)) {
+      throw new JsonParseException(
+          parser,
+          "json: cannot unmarshal number "
+              + parser.getText()
+              + " into Go value of type float64");
+    }
+    return new JsonDecimal(value);
+  }
+
+  /** Halves of surrogate pairs that stand alone are no characters: replaced, as Go does. */
+  private static String wellFormed(String text) {
+    for (int i = 0; i < text.length(); i++) {
+      if (Character.isSurrogate(text.charAt(i))) {
+        return replaced(text);
+      }
+    }
+    return text;
+  }
+
+  private static String replaced(String text) {
+    StringBuilder out = new StringBuilder(text.length());
+    text.codePoints()
+        .forEach(
+            c -> out.appendCodePoint(c >= 0xD800 && c <= 0xDFFF ? 0xFFFD : c));
+    return out.toString();
   }
 
   /** The value as compact UTF-8 JSON. */

@@ -2,6 +2,7 @@ package dev.kedge.model;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,9 +22,12 @@ import org.jspecify.annotations.Nullable;
  * absent, null or of another type reads as the empty string, 0, false, the empty object or the
  * empty list. Where absence matters, use {@link #get(String)} or {@link #find}.
  */
-public final class JsonObject implements JsonValue {
+public sealed class JsonObject implements JsonValue {
   /** The object without fields. */
   public static final JsonObject EMPTY = new JsonObject(new String[0], new JsonValue[0]);
+
+  /** From this many fields on they are found by hash. */
+  private static final int MANY = 32;
 
   private final String[] names;
   private final JsonValue[] values;
@@ -31,6 +35,35 @@ public final class JsonObject implements JsonValue {
   private JsonObject(String[] names, JsonValue[] values) {
     this.names = names;
     this.values = values;
+  }
+
+  private static JsonObject made(String[] names, JsonValue[] values) {
+    return names.length < MANY
+        ? new JsonObject(names, values)
+        : new Indexed(names, values);
+  }
+
+  /** An object whose fields are found by their hash, so that large ones are not searched. */
+  private static final class Indexed extends JsonObject {
+    // Made when first asked for. A HashMap: it bears names of the same hash.
+    private volatile @Nullable Map<String, Integer> positions;
+
+    Indexed(String[] names, JsonValue[] values) {
+      super(names, values);
+    }
+
+    @Override
+    int indexOf(String name) {
+      Map<String, Integer> known = positions;
+      if (known == null) {
+        known = HashMap.newHashMap(size());
+        for (int i = 0; i < size(); i++) {
+          known.put(nameAt(i), i);
+        }
+        positions = known;
+      }
+      return known.getOrDefault(name, -1);
+    }
   }
 
   /**
@@ -50,6 +83,20 @@ public final class JsonObject implements JsonValue {
       builder.put(name, JsonValue.of(namesAndValues[i + 1]));
     }
     return builder.build();
+  }
+
+  /** The fields of a map, in its order. */
+  static JsonObject copyOf(Map<String, JsonValue> fields) {
+    Builder builder = new Builder(fields.size());
+    fields.forEach(builder::put);
+    return builder.build();
+  }
+
+  /** The fields by name, in order, to be changed in many places. */
+  LinkedHashMap<String, JsonValue> toMap() {
+    LinkedHashMap<String, JsonValue> fields = LinkedHashMap.newLinkedHashMap(names.length);
+    forEach(fields::put);
+    return fields;
   }
 
   /** A builder that keeps the order of first insertion. */
@@ -181,13 +228,13 @@ public final class JsonObject implements JsonValue {
       }
       JsonValue[] changed = values.clone();
       changed[index] = json;
-      return new JsonObject(names, changed);
+      return made(names, changed);
     }
     String[] moreNames = Arrays.copyOf(names, names.length + 1);
     JsonValue[] moreValues = Arrays.copyOf(values, values.length + 1);
     moreNames[names.length] = name.intern();
     moreValues[values.length] = json;
-    return new JsonObject(moreNames, moreValues);
+    return made(moreNames, moreValues);
   }
 
   /**
@@ -212,7 +259,7 @@ public final class JsonObject implements JsonValue {
     System.arraycopy(names, index + 1, fewerNames, index, fewerNames.length - index);
     System.arraycopy(values, 0, fewerValues, 0, index);
     System.arraycopy(values, index + 1, fewerValues, index, fewerValues.length - index);
-    return new JsonObject(fewerNames, fewerValues);
+    return made(fewerNames, fewerValues);
   }
 
   /** This object without the field at a path; parents stay, even when they become empty. */
@@ -231,7 +278,7 @@ public final class JsonObject implements JsonValue {
     return with(name, change.apply(object(name)));
   }
 
-  private int indexOf(String name) {
+  int indexOf(String name) {
     for (int i = 0; i < names.length; i++) {
       // Identity first: names are interned when a tree is built, and most callers pass constants.
       if (names[i] == name || names[i].equals(name)) {
@@ -349,7 +396,7 @@ public final class JsonObject implements JsonValue {
       if (index != null) {
         index.put(interned, names.size());
       } else if (names.size() == 16) {
-        index = new java.util.HashMap<>();
+        index = new HashMap<>();
         for (int i = 0; i < names.size(); i++) {
           index.put(names.get(i), i);
         }
@@ -363,7 +410,7 @@ public final class JsonObject implements JsonValue {
     public JsonObject build() {
       return names.isEmpty()
           ? EMPTY
-          : new JsonObject(names.toArray(String[]::new), values.toArray(JsonValue[]::new));
+          : made(names.toArray(String[]::new), values.toArray(JsonValue[]::new));
     }
   }
 }

@@ -5,10 +5,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** JSON Patch, RFC 6902. Stateless; any thread. */
+/** JSON Patch, RFC 6902. {@link #apply} is for any thread; an instance is one run. */
 public final class JsonPatch {
   /** Most operations that one patch may have, as upstream. */
   public static final int MAX_OPERATIONS = 10_000;
+
+  /** Most bytes that a patch's copies may add to a document, as upstream. */
+  private static final long MAX_COPIED = 3 * 1024 * 1024;
+
+  private long copied;
 
   private JsonPatch() {}
 
@@ -32,6 +37,7 @@ public final class JsonPatch {
               + ", got "
               + operations.size());
     }
+    JsonPatch run = new JsonPatch();
     JsonValue result = document;
     for (JsonValue operation : operations.items()) {
       if (!(operation instanceof JsonObject object)) {
@@ -40,12 +46,15 @@ public final class JsonPatch {
                 + operation.typeName()
                 + " into Go value of type jsonpatch.Operation");
       }
-      result = apply(result, object);
+      result = run.apply(result, object);
+    }
+    if (isDeeper(result, Json.MAX_DEPTH)) {
+      throw rejected("exceeded max depth");
     }
     return result;
   }
 
-  private static JsonValue apply(JsonValue document, JsonObject operation) {
+  private JsonValue apply(JsonValue document, JsonObject operation) {
     String op = operation.text("op");
     List<String> path = pointer(operation, "path");
     return switch (op) {
@@ -63,7 +72,18 @@ public final class JsonPatch {
         JsonValue moved = resolve(document, from, op);
         yield add(remove(document, from), path, moved);
       }
-      case "copy" -> add(document, path, resolve(document, pointer(operation, "from"), op));
+      case "copy" -> {
+        JsonValue value = resolve(document, pointer(operation, "from"), op);
+        copied += size(value, MAX_COPIED - copied, 0);
+        if (copied > MAX_COPIED) {
+          throw rejected(
+              "Unable to complete the copy, the accumulated size increase of copy is "
+                  + copied
+                  + ", exceeding the limit "
+                  + MAX_COPIED);
+        }
+        yield add(document, path, value);
+      }
       case "test" -> {
         JsonValue expected = operation.get("value").orElse(JsonNull.NULL);
         JsonValue actual = find(document, path).orElse(JsonNull.NULL);
@@ -73,6 +93,52 @@ public final class JsonPatch {
         yield document;
       }
       default -> throw rejected("Unexpected kind: " + op);
+    };
+  }
+
+  /** Bytes of a value as JSON, counted only until they are more than a number of them. */
+  private static long size(JsonValue value, long most, int depth) {
+    if (depth > Json.MAX_DEPTH) {
+      throw rejected("exceeded max depth");
+    }
+    long size = 2;
+    switch (value) {
+      case JsonObject object -> {
+        for (int i = 0; i < object.size() && size <= most; i++) {
+          size += object.nameAt(i).length() + 4;
+          size += size(object.valueAt(i), most - size, depth + 1);
+        }
+      }
+      case JsonArray array -> {
+        for (int i = 0; i < array.size() && size <= most; i++) {
+          size += 1 + size(array.items().get(i), most - size, depth + 1);
+        }
+      }
+      case JsonString text -> size += text.value().length();
+      case JsonInteger _, JsonDecimal _, JsonBoolean _, JsonNull _ -> size = value.toString().length();
+    }
+    return size;
+  }
+
+  private static boolean isDeeper(JsonValue value, int depth) {
+    return switch (value) {
+      case JsonObject object -> {
+        for (int i = 0; i < object.size(); i++) {
+          if (depth == 0 || isDeeper(object.valueAt(i), depth - 1)) {
+            yield true;
+          }
+        }
+        yield false;
+      }
+      case JsonArray array -> {
+        for (JsonValue item : array.items()) {
+          if (depth == 0 || isDeeper(item, depth - 1)) {
+            yield true;
+          }
+        }
+        yield false;
+      }
+      case JsonString _, JsonInteger _, JsonDecimal _, JsonBoolean _, JsonNull _ -> false;
     };
   }
 
@@ -109,6 +175,9 @@ public final class JsonPatch {
     List<String> path = new ArrayList<>();
     for (String part : text.value().substring(1).split("/", -1)) {
       path.add(part.replace("~1", "/").replace("~0", "~"));
+    }
+    if (path.size() > 2 * Json.MAX_DEPTH) {
+      throw rejected("exceeded max depth");
     }
     return path;
   }

@@ -1,5 +1,7 @@
 package dev.kedge.model;
 
+import java.util.Map;
+
 /** JSON Merge Patch, RFC 7386, and its making from documents. Stateless; any thread. */
 public final class MergePatch {
   private MergePatch() {}
@@ -9,16 +11,18 @@ public final class MergePatch {
     if (!(patch instanceof JsonObject changes)) {
       return patch;
     }
-    JsonObject result = document instanceof JsonObject object ? object : JsonObject.EMPTY;
+    JsonObject original = document instanceof JsonObject object ? object : JsonObject.EMPTY;
+    Map<String, JsonValue> result = original.toMap();
     for (int i = 0; i < changes.size(); i++) {
       String name = changes.nameAt(i);
       JsonValue change = changes.valueAt(i);
-      result =
-          change == JsonNull.NULL
-              ? result.without(name)
-              : result.with(name, apply(result.get(name).orElse(JsonNull.NULL), change));
+      if (change == JsonNull.NULL) {
+        result.remove(name);
+      } else {
+        result.put(name, apply(result.getOrDefault(name, JsonNull.NULL), change));
+      }
     }
-    return result;
+    return JsonObject.copyOf(result);
   }
 
   /**
@@ -90,18 +94,17 @@ public final class MergePatch {
   }
 
   private static JsonObject combine(JsonObject deletions, JsonObject changes) {
-    JsonObject result = deletions;
+    Map<String, JsonValue> result = deletions.toMap();
     for (int i = 0; i < changes.size(); i++) {
-      String name = changes.nameAt(i);
       JsonValue change = changes.valueAt(i);
-      JsonValue old = deletions.get(name).orElse(JsonNull.NULL);
-      result =
-          result.with(
-              name,
+      result.merge(
+          changes.nameAt(i),
+          change,
+          (old, _) ->
               old instanceof JsonObject a && change instanceof JsonObject b
                   ? combine(a, b)
                   : change);
     }
-    return result;
+    return JsonObject.copyOf(result);
   }
 }

@@ -25,7 +25,9 @@ public final class Names {
 
   private static final Pattern PATH_PATTERN = Pattern.compile(PATH);
   private static final Pattern LABEL_PATTERN = Pattern.compile(LABEL);
-  private static final Pattern SUBDOMAIN_PATTERN = Pattern.compile(SUBDOMAIN);
+  // Possessive: the library's loop over groups is recursive otherwise, and long texts end its stack.
+  private static final Pattern SUBDOMAIN_PATTERN =
+      Pattern.compile(LABEL + "(?:\\." + LABEL + ")*+");
   private static final Pattern LABEL_1035_PATTERN = Pattern.compile(LABEL_1035);
   private static final Pattern QUALIFIED_PATTERN = Pattern.compile(QUALIFIED);
   private static final Pattern LABEL_VALUE_PATTERN = Pattern.compile(LABEL_VALUE);

@@ -36,6 +36,11 @@ public final class Protobuf {
   private static final int BYTES = 2;
   private static final int FIXED32 = 5;
 
+  /** The years 0 to 9999. */
+  private static final long FIRST_SECOND = -62_167_219_200L;
+
+  private static final long LAST_SECOND = 253_402_300_799L;
+
   private static final Map<String, Message> MESSAGES = new ConcurrentHashMap<>();
 
   private Protobuf() {}
@@ -186,7 +191,7 @@ public final class Protobuf {
         JsonObject.builder()
             .put("apiVersion", envelope.kind.apiVersion())
             .put("kind", envelope.kind.kind());
-    read(builder, message(schemas.apply(envelope.kind)), new Reader(envelope.raw));
+    readAll(builder, message(schemas.apply(envelope.kind)), envelope.raw);
     return builder.build();
   }
 
@@ -196,12 +201,25 @@ public final class Protobuf {
    * @throws ProtobufException if the bytes are no message of this schema
    */
   public static JsonObject decodeMessage(Schema schema, byte[] bytes) {
+    return decodeMessage(schema, new Reader(bytes));
+  }
+
+  private static JsonObject decodeMessage(Schema schema, Reader reader) {
     JsonObject.Builder builder = JsonObject.builder();
-    read(builder, message(schema), new Reader(bytes));
+    readAll(builder, message(schema), reader);
     return builder.build();
   }
 
-  private record Envelope(GroupVersionKind kind, byte[] raw) {}
+  private static void readAll(JsonObject.Builder builder, Message message, Reader reader) {
+    try {
+      read(builder, message, reader);
+    } catch (JsonSyntaxException e) {
+      // A raw extension.
+      throw new ProtobufException(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private record Envelope(GroupVersionKind kind, Reader raw) {}
 
   private static Envelope envelope(byte[] bytes) {
     if (!isEnveloped(bytes)) {
@@ -209,13 +227,13 @@ public final class Protobuf {
     }
     String apiVersion = "";
     String kind = "";
-    byte[] raw = {};
-    Reader reader = new Reader(bytes, 4, bytes.length);
+    Reader raw = new Reader(new byte[0]);
+    Reader reader = new Reader(bytes, 4, bytes.length, 0);
     while (reader.more()) {
       int tag = reader.tag();
       switch (tag >>> 3) {
         case 1 -> {
-          Reader type = new Reader(reader.bytes());
+          Reader type = reader.message(tag, "TypeMeta");
           while (type.more()) {
             int inner = type.tag();
             switch (inner >>> 3) {
@@ -225,7 +243,7 @@ public final class Protobuf {
             }
           }
         }
-        case 2 -> raw = reader.bytes();
+        case 2 -> raw = reader.message(tag, "Raw");
         default -> reader.skip(tag);
       }
     }
@@ -468,10 +486,11 @@ public final class Protobuf {
       if (part == null) {
         reader.skip(tag);
       } else if (part.group != null) {
-        read(builder, part.group, new Reader(reader.bytes()));
+        read(builder, part.group, reader.message(tag, "group"));
       } else if (part.field != null) {
         Field field = part.field;
         Schema schema = field.schema().get();
+        checkWireType(tag, schema, field.name());
         if (schema.type() == Type.LIST && schema.name().isEmpty()) {
           List<JsonValue> items = lists.computeIfAbsent(field.name(), _ -> new ArrayList<>());
           readItems(items, schema.item(), tag, reader);
@@ -480,7 +499,7 @@ public final class Protobuf {
           readEntry(
               maps.computeIfAbsent(field.name(), _ -> JsonObject.builder()),
               schema.item(),
-              new Reader(reader.bytes()));
+              reader.message());
           builder.put(field.name(), JsonNull.NULL);
         } else {
           read(schema, tag, reader)
@@ -492,6 +511,29 @@ public final class Protobuf {
     }
     lists.forEach((name, items) -> builder.put(name, new JsonArray(items)));
     maps.forEach((name, entries) -> builder.put(name, entries.build()));
+  }
+
+  /** Refuses a field that is written in another way than those of its type. */
+  private static void checkWireType(int tag, Schema schema, String name) {
+    boolean list = schema.type() == Type.LIST && schema.name().isEmpty();
+    int expected =
+        switch ((list ? schema.item() : schema).type()) {
+          case BOOLEAN, INTEGER -> VARINT;
+          case NUMBER -> FIXED64;
+          default -> BYTES;
+        };
+    int found = tag & 7;
+    if (found != expected && !(list && found == BYTES && expected == VARINT)) {
+      throw wrongWireType(found, name);
+    }
+  }
+
+  private static ProtobufException wrongWireType(int found, String name) {
+    return new ProtobufException(
+        "proto: wrong wireType = "
+            + found
+            + " for field "
+            + (name.isEmpty() ? name : Character.toUpperCase(name.charAt(0)) + name.substring(1)));
   }
 
   /** Texts that are pointers in Go and for which empty differs from absent. */
@@ -523,7 +565,7 @@ public final class Protobuf {
       items.add(read(item, tag, reader).orElse(JsonNull.NULL));
       return;
     }
-    Reader inner = new Reader(reader.bytes());
+    Reader inner = reader.message();
     while (inner.more()) {
       items.add(read(item, VARINT, inner).orElseThrow());
     }
@@ -535,8 +577,16 @@ public final class Protobuf {
     while (reader.more()) {
       int tag = reader.tag();
       switch (tag >>> 3) {
-        case 1 -> name = reader.text();
-        case 2 -> value = read(item, tag, reader).orElse(value);
+        case 1 -> {
+          if ((tag & 7) != BYTES) {
+            throw wrongWireType(tag & 7, "key");
+          }
+          name = reader.text();
+        }
+        case 2 -> {
+          checkWireType(tag, item, "value");
+          value = read(item, tag, reader).orElse(value);
+        }
         default -> reader.skip(tag);
       }
     }
@@ -560,15 +610,16 @@ public final class Protobuf {
     return switch (schema.type()) {
       case OBJECT -> {
         JsonObject.Builder builder = JsonObject.builder();
-        read(builder, message(schema), new Reader(reader.bytes()));
+        read(builder, message(schema), reader.message());
         yield Optional.of(builder.build());
       }
       case LIST -> {
         List<JsonValue> items = new ArrayList<>();
-        Reader inner = new Reader(reader.bytes());
+        Reader inner = reader.message();
         while (inner.more()) {
           int item = inner.tag();
           if (item >>> 3 == 1) {
+            checkWireType(item, schema, "items");
             readItems(items, schema.item(), item, inner);
           } else {
             inner.skip(item);
@@ -583,7 +634,7 @@ public final class Protobuf {
         yield Optional.of(
             new JsonInteger(schema.rules().format().equals("int32") ? (int) value : value));
       }
-      case NUMBER -> Optional.of(new JsonDecimal(Double.longBitsToDouble(reader.fixed(8))));
+      case NUMBER -> Optional.of(number(Double.longBitsToDouble(reader.fixed(8))));
       case BYTES -> Optional.of(new JsonString(Base64.getEncoder().encodeToString(reader.bytes())));
       case QUANTITY -> Optional.of(new JsonString(Scalars.read(reader.bytes()).text1OrZero()));
       case INT_OR_STRING -> {
@@ -595,11 +646,7 @@ public final class Protobuf {
         Scalars scalars = Scalars.read(reader.bytes());
         yield scalars.one == 0 && scalars.two == 0
             ? Optional.empty()
-            : Optional.of(
-                new JsonString(
-                    SchemaDecoder.timeText(
-                        Instant.ofEpochSecond(scalars.one, scalars.two),
-                        schema.type() == Type.MICRO_TIME)));
+            : Optional.of(time(scalars, schema.type() == Type.MICRO_TIME));
       }
       case DURATION ->
           Optional.of(
@@ -610,21 +657,38 @@ public final class Protobuf {
         yield raw.length == 0 ? Optional.empty() : Optional.of(Json.parse(raw));
       }
       case MAP -> throw new ProtobufException("a map inside a list or map has no protobuf form");
-      case ANY -> readAny(schema, tag, reader);
+      case ANY -> readAny(schema, reader);
     };
   }
 
-  private static Optional<JsonValue> readAny(Schema schema, int tag, Reader reader) {
-    if ((tag & 7) != BYTES) {
-      throw new ProtobufException("wrong wire type for " + schema.name());
+  private static JsonDecimal number(double value) {
+    if (!Double.isFinite(value)) {
+      throw new ProtobufException("json: unsupported value: " + value);
     }
+    return new JsonDecimal(value);
+  }
+
+  private static JsonString time(Scalars scalars, boolean micro) {
+    if (scalars.one < FIRST_SECOND || scalars.one > LAST_SECOND) {
+      throw new ProtobufException("Time.MarshalJSON: year outside of range [0,9999]");
+    }
+    int nanos = (int) Math.floorMod(scalars.two, 1_000_000_000L);
+    return new JsonString(
+        SchemaDecoder.timeText(Instant.ofEpochSecond(scalars.one, nanos), micro));
+  }
+
+  private static Optional<JsonValue> readAny(Schema schema, Reader reader) {
     String name = simpleName(schema);
-    Reader inner = new Reader(reader.bytes());
+    Reader inner = reader.message();
     JsonValue value = name.equals("JSONSchemaPropsOrBool") ? JsonBoolean.FALSE : JsonArray.EMPTY;
     List<JsonValue> items = new ArrayList<>();
     while (inner.more()) {
       int field = inner.tag();
       int number = field >>> 3;
+      int expected = number == 1 && name.equals("JSONSchemaPropsOrBool") ? VARINT : BYTES;
+      if ((field & 7) != expected) {
+        throw wrongWireType(field & 7, name);
+      }
       if (name.equals("JSON")) {
         return Optional.of(Json.parse(inner.bytes()));
       } else if (name.equals("JSONSchemaPropsOrBool")) {
@@ -633,11 +697,11 @@ public final class Protobuf {
                 ? value instanceof JsonObject
                     ? skipped(value, inner)
                     : JsonBoolean.of(inner.varint() != 0)
-                : decodeMessage(schema.item(), inner.bytes());
+                : decodeMessage(schema.item(), inner.message());
       } else if (number == 1) {
-        value = decodeMessage(schema.item(), inner.bytes());
+        value = decodeMessage(schema.item(), inner.message());
       } else if (name.equals("JSONSchemaPropsOrArray")) {
-        items.add(decodeMessage(schema.item(), inner.bytes()));
+        items.add(decodeMessage(schema.item(), inner.message()));
       } else {
         items.add(new JsonString(inner.text()));
       }
@@ -688,15 +752,17 @@ public final class Protobuf {
     private final byte[] bytes;
     private int position;
     private final int end;
+    private final int depth;
 
     Reader(byte[] bytes) {
-      this(bytes, 0, bytes.length);
+      this(bytes, 0, bytes.length, 0);
     }
 
-    Reader(byte[] bytes, int position, int end) {
+    Reader(byte[] bytes, int position, int end, int depth) {
       this.bytes = bytes;
       this.position = position;
       this.end = end;
+      this.depth = depth;
     }
 
     boolean more() {
@@ -704,7 +770,12 @@ public final class Protobuf {
     }
 
     int tag() {
-      return (int) varint();
+      int tag = (int) varint();
+      if (tag >>> 3 == 0) {
+        throw new ProtobufException(
+            "proto: illegal tag 0 (wire type " + (tag & 7) + ")");
+      }
+      return tag;
     }
 
     long varint() {
@@ -733,14 +804,36 @@ public final class Protobuf {
       return value;
     }
 
-    byte[] bytes() {
+    private int length() {
       long length = varint();
       if (length < 0 || length > end - position) {
         throw new ProtobufException("unexpected EOF");
       }
-      byte[] read = java.util.Arrays.copyOfRange(bytes, position, position + (int) length);
-      position += (int) length;
+      return (int) length;
+    }
+
+    byte[] bytes() {
+      int length = length();
+      byte[] read = java.util.Arrays.copyOfRange(bytes, position, position + length);
+      position += length;
       return read;
+    }
+
+    /** A message inside this one, without a copy. */
+    Reader message() {
+      if (depth == Json.MAX_DEPTH) {
+        throw new ProtobufException("exceeded max depth of " + Json.MAX_DEPTH);
+      }
+      int length = length();
+      position += length;
+      return new Reader(bytes, position - length, position, depth + 1);
+    }
+
+    Reader message(int tag, String name) {
+      if ((tag & 7) != BYTES) {
+        throw wrongWireType(tag & 7, name);
+      }
+      return message();
     }
 
     String text() {

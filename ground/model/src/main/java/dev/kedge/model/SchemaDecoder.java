@@ -27,6 +27,9 @@ public final class SchemaDecoder {
   private static final DateTimeFormatter MICROSECONDS =
       DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
 
+  /** Most unknown and repeated fields that are told, as upstream. */
+  private static final int MAX_FAULTS = 100;
+
   private final Duplicates duplicates;
   private final List<String> unknown = new ArrayList<>();
   private final List<String> faults = new ArrayList<>();
@@ -73,7 +76,7 @@ public final class SchemaDecoder {
       Schema schema, GroupVersionKind kind, JsonObject input, Duplicates duplicates) {
     SchemaDecoder decoder = new SchemaDecoder(duplicates);
     try {
-      JsonObject object = (JsonObject) decoder.typed(schema, input, new Place("", "", ""));
+      JsonObject object = (JsonObject) decoder.typed(schema, input, new Place("", null));
       return decoder.decoded(object, duplicates.lines());
     } catch (TypeFault e) {
       throw badRequest(kind, e.getMessage());
@@ -99,7 +102,7 @@ public final class SchemaDecoder {
     // is unknown.
     SchemaDecoder decoder = new SchemaDecoder(Duplicates.NONE);
     try {
-      JsonObject object = (JsonObject) decoder.pruned(schema, input, "");
+      JsonObject object = (JsonObject) decoder.pruned(schema, input, null);
       return decoder.decoded(object, duplicates.sentences());
     } catch (TypeFault e) {
       throw badRequest(kind, e.getMessage());
@@ -137,14 +140,18 @@ public final class SchemaDecoder {
     return "duplicate field \"" + path + "\"";
   }
 
-  private void unknown(String path) {
-    unknown.add(path);
-    faults.add("unknown field \"" + path + "\"");
+  private void unknown(DocumentPath path) {
+    if (faults.size() < MAX_FAULTS) {
+      unknown.add(path.toString());
+      faults.add("unknown field \"" + path + "\"");
+    }
   }
 
-  private void repeated(String path) {
-    if (duplicates.paths().contains(path)) {
-      faults.add(duplicateFault(path));
+  private void repeated(DocumentPath path) {
+    if (!duplicates.paths().isEmpty()
+        && faults.size() < MAX_FAULTS
+        && duplicates.paths().contains(path.toString())) {
+      faults.add(duplicateFault(path.toString()));
     }
   }
 
@@ -163,23 +170,24 @@ public final class SchemaDecoder {
    * Where a value stands.
    *
    * @param struct Go's name of the innermost struct around it
-   * @param path field names without list positions, as in Go's messages
-   * @param located field names with list positions, as in strict decoding errors
+   * @param path without list positions in Go's messages, with them in strict decoding errors; null
+   *     for the document itself
    */
-  private record Place(String struct, String path, String located) {
+  private record Place(String struct, @Nullable DocumentPath path) {
     Place field(String struct, String name) {
-      return new Place(
-          struct,
-          path.isEmpty() ? name : path + "." + name,
-          located.isEmpty() ? name : located + "." + name);
+      return new Place(struct, DocumentPath.field(path, name));
     }
 
     Place item(int index) {
-      return new Place(struct, path, located + "[" + index + "]");
+      return new Place(struct, DocumentPath.item(path, index));
     }
 
     Place key(String name) {
-      return new Place(struct, path, located + "." + name);
+      return new Place(struct, DocumentPath.key(path, name));
+    }
+
+    String goField() {
+      return struct + "." + (path == null ? "" : path.fields());
     }
   }
 
@@ -201,7 +209,7 @@ public final class SchemaDecoder {
         JsonObject.Builder builder = JsonObject.builder();
         for (int i = 0; i < object.size(); i++) {
           String name = object.nameAt(i);
-          repeated(place.key(name).located());
+          repeated(DocumentPath.field(place.path(), name));
           JsonValue inner = object.valueAt(i) == JsonNull.NULL ? zero(item) : object.valueAt(i);
           builder.put(name, typed(item, inner, place.key(name)));
         }
@@ -249,10 +257,10 @@ public final class SchemaDecoder {
       String name = object.nameAt(i);
       Field field = schema.fields().get(name);
       if (field == null) {
-        unknown(place.field(struct, name).located());
+        unknown(DocumentPath.field(place.path(), name));
         continue;
       }
-      repeated(place.field(struct, name).located());
+      repeated(DocumentPath.field(place.path(), name));
       if (object.valueAt(i) == JsonNull.NULL) {
         continue;
       }
@@ -297,9 +305,7 @@ public final class SchemaDecoder {
           "json: cannot unmarshal number "
               + value
               + " into Go struct field "
-              + place.struct()
-              + "."
-              + place.path()
+              + place.goField()
               + " of type "
               + goType(schema));
     }
@@ -400,7 +406,7 @@ public final class SchemaDecoder {
 
   private static JsonValue fault(Schema schema, JsonValue value, Place place) {
     throw new TypeFault(
-        unmarshal(value, "Go struct field " + place.struct() + "." + place.path(), goType(schema)));
+        unmarshal(value, "Go struct field " + place.goField(), goType(schema)));
   }
 
   private static String unmarshal(JsonValue value, String into, String type) {
@@ -433,9 +439,9 @@ public final class SchemaDecoder {
     return definition.substring(definition.lastIndexOf('.') + 1);
   }
 
-  private JsonValue pruned(Schema schema, JsonValue value, String path) {
+  private JsonValue pruned(Schema schema, JsonValue value, @Nullable DocumentPath path) {
     if (!schema.name().isEmpty()) {
-      return typed(schema, value, new Place("", path, path));
+      return typed(schema, value, new Place("", path));
     }
     return switch (schema.type()) {
       case OBJECT ->
@@ -446,7 +452,7 @@ public final class SchemaDecoder {
         }
         Schema item = schema.item();
         JsonObject.Builder builder = JsonObject.builder();
-        object.forEach((name, inner) -> builder.put(name, pruned(item, inner, path + "." + name)));
+        object.forEach((name, inner) -> builder.put(name, pruned(item, inner, DocumentPath.field(path, name))));
         yield builder.build();
       }
       case LIST -> {
@@ -456,7 +462,7 @@ public final class SchemaDecoder {
         Schema item = schema.item();
         List<JsonValue> items = new ArrayList<>(array.size());
         for (int i = 0; i < array.size(); i++) {
-          items.add(pruned(item, array.items().get(i), path + "[" + i + "]"));
+          items.add(pruned(item, array.items().get(i), DocumentPath.item(path, i)));
         }
         yield new JsonArray(items);
       }
@@ -464,12 +470,13 @@ public final class SchemaDecoder {
     };
   }
 
-  private JsonObject prunedObject(Schema schema, JsonObject object, String path) {
+  private JsonObject prunedObject(
+      Schema schema, JsonObject object, @Nullable DocumentPath path) {
     JsonObject.Builder builder = JsonObject.builder();
     for (int i = 0; i < object.size(); i++) {
       String name = object.nameAt(i);
       JsonValue value = object.valueAt(i);
-      String fieldPath = path.isEmpty() ? name : path + "." + name;
+      DocumentPath fieldPath = DocumentPath.field(path, name);
       Field field = schema.fields().get(name);
       if (field == null) {
         if (schema.rules().preserveUnknown()) {
@@ -502,11 +509,14 @@ public final class SchemaDecoder {
         if (!(value instanceof JsonObject object) || isLeaf(schema.item())) {
           yield value;
         }
-        JsonObject result = object;
+        JsonObject.Builder result = JsonObject.builder();
+        boolean changed = false;
         for (int i = 0; i < object.size(); i++) {
-          result = result.with(object.nameAt(i), defaulted(schema.item(), object.valueAt(i)));
+          JsonValue made = defaulted(schema.item(), object.valueAt(i));
+          changed |= made != object.valueAt(i);
+          result.put(object.nameAt(i), made);
         }
-        yield result;
+        yield changed ? result.build() : object;
       }
       case LIST -> {
         if (!(value instanceof JsonArray array) || isLeaf(schema.item())) {

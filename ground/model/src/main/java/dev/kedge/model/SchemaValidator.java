@@ -213,8 +213,17 @@ public final class SchemaValidator {
     }
     String pattern = rules.text("pattern");
     if (!pattern.isEmpty()
-        && pattern(pattern).map(regex -> !regex.matcher(text.value()).find()).orElse(true)) {
+        && pattern(pattern).map(regex -> !found(regex, text.value())).orElse(true)) {
       invalid(path, text, "should match '" + pattern + "'");
+    }
+  }
+
+  /** Whether a text matches; not if that takes too long to find out. */
+  private static boolean found(Pattern regex, String text) {
+    try {
+      return regex.matcher(new BoundedText(text)).find();
+    } catch (BoundedText.ExceededException | StackOverflowError _) {
+      return false;
     }
   }
 

@@ -5,6 +5,8 @@ import dev.kedge.model.Schema.Type;
 import dev.kedge.model.Status.Details;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -99,7 +101,7 @@ public final class StrategicMergePatch {
             throw failed("unknown patch type found: " + Json.write(directive.get()) + " in map");
       };
     }
-    JsonObject result = retained(original, patch);
+    Map<String, JsonValue> result = retained(original, patch).toMap();
     Set<String> done = new LinkedHashSet<>(List.of(RETAIN_KEYS));
     for (int i = 0; i < patch.size(); i++) {
       String name = patch.nameAt(i);
@@ -109,7 +111,12 @@ public final class StrategicMergePatch {
           throw ApiException.badRequest("invalid patch format of setElementOrder list");
         }
         done.add(name);
-        result = ordered(result, patch, field, order, place.field(field));
+        if (result.containsKey(field) || patch.has(field)) {
+          Optional<JsonArray> old =
+              Optional.ofNullable(result.get(field))
+                  .map(value -> value instanceof JsonArray list ? list : JsonArray.EMPTY);
+          result.put(field, ordered(old, patch, field, order, place.field(field)));
+        }
         done.add(field);
       }
     }
@@ -124,22 +131,21 @@ public final class StrategicMergePatch {
         if (!(change instanceof JsonArray gone)) {
           throw ApiException.badRequest("invalid patch format of primitive list");
         }
-        if (result.get(field).orElse(JsonNull.NULL) instanceof JsonArray list) {
-          result =
-              result.with(
-                  field,
-                  new JsonArray(
-                      list.items().stream().filter(item -> !gone.items().contains(item)).toList()));
+        if (result.get(field) instanceof JsonArray list) {
+          Set<JsonValue> goes = new HashSet<>(gone.items());
+          result.put(
+              field,
+              new JsonArray(list.items().stream().filter(item -> !goes.contains(item)).toList()));
         }
         continue;
       }
       if (change == JsonNull.NULL) {
-        result = result.without(name);
+        result.remove(name);
         continue;
       }
-      JsonValue old = result.get(name).orElse(JsonNull.NULL);
       Place below = place.field(name);
       JsonValue merged;
+      JsonValue old = result.getOrDefault(name, JsonNull.NULL);
       if (old instanceof JsonObject a && change instanceof JsonObject b) {
         merged = below.replaces() ? withoutDirectives(b) : merge(a, b, below);
       } else if (old instanceof JsonArray a && change instanceof JsonArray b) {
@@ -147,9 +153,9 @@ public final class StrategicMergePatch {
       } else {
         merged = withoutDirectives(change);
       }
-      result = result.with(name, merged);
+      result.put(name, merged);
     }
-    return result;
+    return JsonObject.copyOf(result);
   }
 
   private static JsonObject retained(JsonObject original, JsonObject patch) {
@@ -160,7 +166,7 @@ public final class StrategicMergePatch {
     if (!(retain.get() instanceof JsonArray keys)) {
       throw ApiException.badRequest("invalid patch format of retainKeys");
     }
-    List<String> names = keys.strings();
+    Set<String> names = new HashSet<>(keys.strings());
     for (String name : patch.names()) {
       boolean directive =
           name.equals(RETAIN_KEYS) || name.startsWith(ORDER) || name.startsWith(DELETE_FROM);
@@ -170,33 +176,27 @@ public final class StrategicMergePatch {
         throw ApiException.badRequest("invalid patch format of retainKeys");
       }
     }
-    JsonObject result = original;
-    for (String name : original.names()) {
-      if (!names.contains(name)) {
-        result = result.without(name);
-      }
-    }
-    return result;
+    Map<String, JsonValue> result = original.toMap();
+    result.keySet().retainAll(names);
+    return JsonObject.copyOf(result);
   }
 
-  private static JsonObject ordered(
-      JsonObject original, JsonObject patch, String field, JsonArray order, Place place) {
-    JsonArray old = original.array(field);
+  /** A list that the original or the patch has, in the order that the patch asks for. */
+  private static JsonArray ordered(
+      Optional<JsonArray> original, JsonObject patch, String field, JsonArray order, Place place) {
+    JsonArray old = original.orElse(JsonArray.EMPTY);
     JsonArray change = patch.array(field);
-    if (!original.has(field) && !patch.has(field)) {
-      return original;
-    }
     String key = place.key();
     checkOrder(change, order, key);
     JsonArray merged;
     if (!patch.has(field)) {
       merged = old;
-    } else if (!original.has(field)) {
+    } else if (original.isEmpty()) {
       merged = withoutDeleted(change);
     } else {
       merged = mergeLists(old, change, place);
     }
-    return original.with(field, inOrder(merged, order, old, key));
+    return inOrder(merged, order, old, key);
   }
 
   /** Items of the patch, directives aside, stand in the order list in the same order. */
@@ -247,6 +247,7 @@ public final class StrategicMergePatch {
     }
     List<JsonValue> items = new ArrayList<>(original.items());
     List<JsonValue> changes = new ArrayList<>();
+    Set<JsonValue> gone = new HashSet<>();
     boolean replace = false;
     for (JsonValue value : patch.items()) {
       if (!(value instanceof JsonObject item)) {
@@ -254,10 +255,7 @@ public final class StrategicMergePatch {
       }
       switch (item.text(PATCH)) {
         case "" -> changes.add(item);
-        case "delete" -> {
-          JsonValue gone = required(item, key);
-          items.removeIf(old -> identity(old, key).equals(gone));
-        }
+        case "delete" -> gone.add(required(item, key));
         case "replace" -> replace = true;
         case "merge" -> throw failed("merging lists cannot yet be specified in the patch");
         default -> throw failed("unknown patch type found: " + item.text(PATCH) + " in list");
@@ -266,14 +264,14 @@ public final class StrategicMergePatch {
     if (replace) {
       return withoutDirectives(new JsonArray(changes));
     }
+    items.removeIf(old -> gone.contains(identity(old, key)));
+    Map<JsonValue, Integer> places = places(items, key);
     for (JsonValue value : changes) {
       JsonObject change = (JsonObject) value;
       JsonValue identity = required(change, key);
-      int at = -1;
-      for (int i = 0; i < items.size() && at < 0; i++) {
-        at = identity(items.get(i), key).equals(identity) ? i : -1;
-      }
+      int at = places.getOrDefault(identity, -1);
       if (at < 0) {
+        places.put(identity, items.size());
         items.add(withoutDirectives(change));
       } else if (items.get(at) instanceof JsonObject old) {
         items.set(at, merge(old, change, place.item()));
@@ -292,24 +290,33 @@ public final class StrategicMergePatch {
             () -> failed("map: " + goMap(item) + " does not contain declared merge key: " + key));
   }
 
+  /** Where the items of a list first stand. */
+  private static Map<JsonValue, Integer> places(List<JsonValue> items, String key) {
+    Map<JsonValue, Integer> places = new HashMap<>();
+    for (int i = 0; i < items.size(); i++) {
+      places.putIfAbsent(identity(items.get(i), key), i);
+    }
+    return places;
+  }
+
   /** Items named in the order list in its order, between them the rest in the order they had. */
   private static JsonArray inOrder(
       JsonArray merged, JsonArray order, JsonArray original, String key) {
-    List<JsonValue> wanted = order.items().stream().map(item -> identity(item, key)).toList();
-    List<JsonValue> before = original.items().stream().map(item -> identity(item, key)).toList();
+    Map<JsonValue, Integer> wanted = places(order.items(), key);
+    Map<JsonValue, Integer> before = places(original.items(), key);
     List<JsonValue> named = new ArrayList<>();
     List<JsonValue> others = new ArrayList<>();
     for (JsonValue item : merged.items()) {
-      (wanted.contains(identity(item, key)) ? named : others).add(item);
+      (wanted.containsKey(identity(item, key)) ? named : others).add(item);
     }
-    named.sort(Comparator.comparingInt(item -> wanted.indexOf(identity(item, key))));
-    others.sort(Comparator.comparingInt(item -> before.indexOf(identity(item, key))));
+    named.sort(Comparator.comparingInt(item -> wanted.getOrDefault(identity(item, key), -1)));
+    others.sort(Comparator.comparingInt(item -> before.getOrDefault(identity(item, key), -1)));
     List<JsonValue> out = new ArrayList<>(merged.size());
     int n = 0;
     int o = 0;
     while (n < named.size() && o < others.size()) {
-      int namedBefore = before.indexOf(identity(named.get(n), key));
-      int otherBefore = before.indexOf(identity(others.get(o), key));
+      int namedBefore = before.getOrDefault(identity(named.get(n), key), -1);
+      int otherBefore = before.getOrDefault(identity(others.get(o), key), -1);
       boolean otherFirst = namedBefore >= 0 && otherBefore >= 0 && otherBefore < namedBefore;
       out.add(otherFirst ? others.get(o++) : named.get(n++));
     }
@@ -442,10 +449,12 @@ public final class StrategicMergePatch {
       return;
     }
     if (!(from.items().getFirst() instanceof JsonObject)) {
+      Set<JsonValue> before = new HashSet<>(from.items());
+      Set<JsonValue> after = new HashSet<>(to.items());
       List<JsonValue> added =
-          to.items().stream().filter(item -> !from.items().contains(item)).toList();
+          to.items().stream().filter(item -> !before.contains(item)).toList();
       List<JsonValue> gone =
-          from.items().stream().filter(item -> !to.items().contains(item)).toList();
+          from.items().stream().filter(item -> !after.contains(item)).toList();
       if (options.changes() && !added.isEmpty()) {
         patch.put(name, added);
       }
@@ -458,16 +467,17 @@ public final class StrategicMergePatch {
       return;
     }
     String key = place.key();
+    Map<JsonValue, Integer> before = places(from.items(), key);
+    Map<JsonValue, Integer> after = places(to.items(), key);
     List<JsonValue> items = new ArrayList<>();
     for (JsonValue value : to.items()) {
       JsonValue identity = identity(value, key);
-      Optional<JsonValue> old =
-          from.items().stream().filter(item -> identity(item, key).equals(identity)).findFirst();
-      if (old.isEmpty()) {
+      int old = before.getOrDefault(identity, -1);
+      if (old < 0) {
         if (options.changes()) {
           items.add(value);
         }
-      } else if (old.get() instanceof JsonObject a && value instanceof JsonObject b) {
+      } else if (from.items().get(old) instanceof JsonObject a && value instanceof JsonObject b) {
         JsonObject nested = difference(a, b, place.item(), options);
         if (!nested.isEmpty()) {
           items.add(nested.with(key, identity));
@@ -478,7 +488,7 @@ public final class StrategicMergePatch {
     if (options.deletions()) {
       for (JsonValue old : from.items()) {
         JsonValue identity = identity(old, key);
-        if (to.items().stream().noneMatch(item -> identity(item, key).equals(identity))) {
+        if (!after.containsKey(identity)) {
           items.add(JsonObject.of(PATCH, "delete", key, identity));
         }
       }
@@ -497,10 +507,12 @@ public final class StrategicMergePatch {
   private static boolean sameOrder(JsonArray from, JsonArray to, String key) {
     List<JsonValue> left = from.items().stream().map(item -> identity(item, key)).toList();
     List<JsonValue> right = to.items().stream().map(item -> identity(item, key)).toList();
+    Set<JsonValue> inLeft = new HashSet<>(left);
+    Set<JsonValue> inRight = new HashSet<>(right);
     return left.stream()
-        .filter(right::contains)
+        .filter(inRight::contains)
         .toList()
-        .equals(right.stream().filter(left::contains).toList());
+        .equals(right.stream().filter(inLeft::contains).toList());
   }
 
   /** Two patches in one: the changes win, deletions of other things stay. */

@@ -200,10 +200,11 @@ final class TypedValues {
    * @return the first fault as {@code .path: what}, empty if there is none
    */
   static Optional<String> fault(JsonValue value, Schema schema) {
-    return fault(value, Place.of(schema), "");
+    return fault(value, Place.of(schema));
   }
 
-  private static Optional<String> fault(JsonValue value, Place place, String path) {
+  /** As above, the path from here on; those above put theirs before it. */
+  private static Optional<String> fault(JsonValue value, Place place) {
     Schema schema = place.schema();
     if (schema == null || value == JsonNull.NULL) {
       return Optional.empty();
@@ -211,44 +212,43 @@ final class TypedValues {
     switch (schema.type()) {
       case OBJECT, MAP -> {
         if (!(value instanceof JsonObject object)) {
-          return Optional.of(path + ": expected map, got " + describe(value));
+          return Optional.of(": expected map, got " + describe(value));
         }
         for (int i = 0; i < object.size(); i++) {
           String name = object.nameAt(i);
-          String below = path + "." + name;
           if (schema.type() == Type.OBJECT
               && !place.named(name)
               && !schema.rules().preserveUnknown()
               && schema.items().isEmpty()) {
-            return Optional.of(below + ": field not declared in schema");
+            return Optional.of("." + name + ": field not declared in schema");
           }
-          Optional<String> fault = fault(object.valueAt(i), place.field(name), below);
+          Optional<String> fault = fault(object.valueAt(i), place.field(name));
           if (fault.isPresent()) {
-            return fault;
+            return fault.map(found -> "." + name + found);
           }
         }
       }
       case LIST -> {
         if (!(value instanceof JsonArray array)) {
-          return Optional.of(path + ": expected list, got " + describe(value));
+          return Optional.of(": expected list, got " + describe(value));
         }
         Set<Element> seen = new LinkedHashSet<>();
         for (int i = 0; i < array.size(); i++) {
-          String below = path + "[" + i + "]";
+          Element position = new Element.Index(i);
           if (place.treatment().listType() != ListType.ATOMIC) {
             try {
               Element identity = place.identity(array.items().get(i), i);
               if (!seen.add(identity)) {
-                return Optional.of(path + ": duplicate entries for key " + identity.displayed());
+                return Optional.of(": duplicate entries for key " + identity.displayed());
               }
-              below = path + identity.displayed();
+              position = identity;
             } catch (IllegalArgumentException e) {
-              return Optional.of(path + ": " + e.getMessage());
+              return Optional.of(": " + e.getMessage());
             }
           }
-          Optional<String> fault = fault(array.items().get(i), place.item(), below);
+          Optional<String> fault = fault(array.items().get(i), place.item());
           if (fault.isPresent()) {
-            return fault;
+            return Optional.of(position.displayed() + fault.get());
           }
         }
       }

@@ -12,7 +12,8 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import org.snakeyaml.engine.v2.api.ConstructNode;
 import org.snakeyaml.engine.v2.api.LoadSettings;
-import org.snakeyaml.engine.v2.api.lowlevel.Compose;
+import org.snakeyaml.engine.v2.composer.Composer;
+import org.snakeyaml.engine.v2.events.Event;
 import org.snakeyaml.engine.v2.exceptions.Mark;
 import org.snakeyaml.engine.v2.exceptions.MarkedYamlEngineException;
 import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
@@ -23,7 +24,10 @@ import org.snakeyaml.engine.v2.nodes.NodeTuple;
 import org.snakeyaml.engine.v2.nodes.ScalarNode;
 import org.snakeyaml.engine.v2.nodes.SequenceNode;
 import org.snakeyaml.engine.v2.nodes.Tag;
+import org.snakeyaml.engine.v2.parser.Parser;
+import org.snakeyaml.engine.v2.parser.ParserImpl;
 import org.snakeyaml.engine.v2.resolver.ScalarResolver;
+import org.snakeyaml.engine.v2.scanner.StreamReader;
 import org.snakeyaml.engine.v2.schema.Schema;
 
 /**
@@ -32,8 +36,14 @@ import org.snakeyaml.engine.v2.schema.Schema;
  * Stateless; any thread.
  */
 public final class Yaml {
-  /** Nodes that aliases may add to one document before it counts as a bomb. */
-  private static final int MAX_ALIASED_NODES = 100_000;
+  /** Characters that aliases may add to one document before it counts as a bomb. */
+  private static final long MAX_ALIASED_CHARACTERS = 16L << 20;
+
+  /** Goyaml's: up to the first number of nodes nearly all may come from aliases, ... */
+  private static final int MANY_NODES = 400_000;
+
+  /** ... from the second on a tenth. */
+  private static final int MOST_NODES = 4_000_000;
 
   /** Tag of plain scalars without a tag of their own, which {@link #plain} decides about. */
   private static final Tag PLAIN = new Tag("tag:kedge.dev,2026:plain");
@@ -136,12 +146,15 @@ public final class Yaml {
     try {
       List<JsonValue> documents = new ArrayList<>();
       int count = 0;
-      for (Node node :
-          new Compose(settings).composeAllFromString(new String(text, StandardCharsets.UTF_8))) {
+      StreamReader reader = new StreamReader(settings, new String(text, StandardCharsets.UTF_8));
+      Composer composer =
+          new Composer(settings, new BoundedDepth(new ParserImpl(settings, reader)));
+      while (composer.hasNext()) {
+        Node node = composer.next();
         if (one && count++ > 0) {
           throw fault(node, "expected a single document, but found another document");
         }
-        JsonValue value = new Reader(duplicates).read(node, "", 0);
+        JsonValue value = new Reader(duplicates).read(node, 0);
         if (value != JsonNull.NULL) {
           documents.add(value);
         }
@@ -153,17 +166,56 @@ public final class Yaml {
           e.getProblem() == null ? String.valueOf(e.getContext()) : e.getProblem(),
           mark.map(Mark::getLine).orElse(0) + 1,
           mark.map(Mark::getColumn).orElse(0) + 1);
-    } catch (StackOverflowError e) {
-      // The library composes nested collections recursively and offers no limit of its own.
-      throw new JsonSyntaxException("exceeded max depth of " + Json.MAX_DEPTH, 1, 1);
     } catch (YamlEngineException e) {
       throw new JsonSyntaxException(
           String.valueOf(e.getMessage()).lines().findFirst().orElse(""), 1, 1);
     }
   }
 
+  /** Ends the reading of collections inside each other: the library composes them recursively. */
+  private static final class BoundedDepth implements Parser {
+    private final Parser parser;
+    private int depth;
+
+    BoundedDepth(Parser parser) {
+      this.parser = parser;
+    }
+
+    @Override
+    public Event next() {
+      Event event = parser.next();
+      switch (event.getEventId()) {
+        case MappingStart, SequenceStart -> depth++;
+        case MappingEnd, SequenceEnd -> depth--;
+        default -> {}
+      }
+      if (depth > Json.MAX_DEPTH) {
+        throw fault(event.getStartMark(), "exceeded max depth of " + Json.MAX_DEPTH);
+      }
+      return event;
+    }
+
+    @Override
+    public boolean hasNext() {
+      return parser.hasNext();
+    }
+
+    @Override
+    public boolean checkEvent(Event.ID id) {
+      return parser.checkEvent(id);
+    }
+
+    @Override
+    public Event peekEvent() {
+      return parser.peekEvent();
+    }
+  }
+
   private static JsonSyntaxException fault(Node node, String message) {
-    Optional<Mark> mark = node.getStartMark();
+    return fault(node.getStartMark(), message);
+  }
+
+  private static JsonSyntaxException fault(Optional<Mark> mark, String message) {
     return new JsonSyntaxException(
         message, mark.map(Mark::getLine).orElse(0) + 1, mark.map(Mark::getColumn).orElse(0) + 1);
   }
@@ -186,14 +238,16 @@ public final class Yaml {
     private final Set<String> duplicates;
     private final Map<Node, Boolean> seen = new IdentityHashMap<>();
     private final Map<Node, Boolean> open = new IdentityHashMap<>();
-    private int aliased;
+    private long nodes;
+    private long aliased;
+    private long aliasedCharacters;
     private int inAlias;
 
     Reader(Set<String> duplicates) {
       this.duplicates = duplicates;
     }
 
-    JsonValue read(Node given, String path, int depth) {
+    JsonValue read(Node given, int depth) {
       Node node = given;
       while (node instanceof AnchorNode anchor) {
         node = anchor.getRealNode();
@@ -201,10 +255,11 @@ public final class Yaml {
       if (depth > Json.MAX_DEPTH) {
         throw fault(node, "exceeded max depth of " + Json.MAX_DEPTH);
       }
+      boolean again = seen.put(node, Boolean.TRUE) != null;
+      count(node, again);
       if (node instanceof ScalarNode scalar) {
         return scalar(scalar);
       }
-      boolean again = seen.put(node, Boolean.TRUE) != null;
       if (open.put(node, Boolean.TRUE) != null) {
         throw fault(
             node,
@@ -213,19 +268,16 @@ public final class Yaml {
                 + "' value contains itself");
       }
       inAlias += again ? 1 : 0;
-      if (inAlias > 0 && ++aliased > MAX_ALIASED_NODES) {
-        throw fault(node, "document contains excessive aliasing");
-      }
       JsonValue value =
           switch (node) {
             case SequenceNode sequence -> {
               List<JsonValue> items = new ArrayList<>(sequence.getValue().size());
               for (Node item : sequence.getValue()) {
-                items.add(read(item, path + "[" + items.size() + "]", depth + 1));
+                items.add(read(item, depth + 1));
               }
               yield new JsonArray(items);
             }
-            case MappingNode mapping -> mapping(mapping, path, depth);
+            case MappingNode mapping -> mapping(mapping, depth);
             default -> throw fault(node, "unexpected " + node.getNodeType());
           };
       inAlias -= again ? 1 : 0;
@@ -233,7 +285,26 @@ public final class Yaml {
       return value;
     }
 
-    private JsonObject mapping(MappingNode mapping, String path, int depth) {
+    /** Goyaml's bound on what aliases make of a document, and one on the length of its texts. */
+    private void count(Node node, boolean again) {
+      nodes++;
+      if (again || inAlias > 0) {
+        aliased++;
+        aliasedCharacters += node instanceof ScalarNode scalar ? scalar.getValue().length() : 0;
+      }
+      double most =
+          nodes <= MANY_NODES
+              ? 0.99
+              : nodes >= MOST_NODES
+                  ? 0.10
+                  : 0.99 - 0.89 * (nodes - MANY_NODES) / (MOST_NODES - MANY_NODES);
+      if (aliased > 100 && nodes > 1000 && aliased > most * nodes
+          || aliasedCharacters > MAX_ALIASED_CHARACTERS) {
+        throw fault(node, "document contains excessive aliasing");
+      }
+    }
+
+    private JsonObject mapping(MappingNode mapping, int depth) {
       JsonObject.Builder builder = JsonObject.builder();
       List<Node> merges = new ArrayList<>();
       for (NodeTuple tuple : mapping.getValue()) {
@@ -242,16 +313,15 @@ public final class Yaml {
           continue;
         }
         String name = key(tuple.getKeyNode());
-        String below = path.isEmpty() ? name : path + "." + name;
         if (builder.has(name)) {
           int line = tuple.getKeyNode().getStartMark().map(Mark::getLine).orElse(0) + 1;
           duplicates.add(
               "line " + line + ": key " + Json.write(new JsonString(name)) + " already set in map");
         }
-        builder.put(name, read(tuple.getValueNode(), below, depth + 1));
+        builder.put(name, read(tuple.getValueNode(), depth + 1));
       }
       for (Node merge : merges) {
-        for (JsonObject source : mergeSources(merge, path, depth)) {
+        for (JsonObject source : mergeSources(merge, depth)) {
           source.forEach(
               (name, value) -> {
                 if (!builder.has(name)) {
@@ -263,8 +333,8 @@ public final class Yaml {
       return builder.build();
     }
 
-    private List<JsonObject> mergeSources(Node node, String path, int depth) {
-      JsonValue value = read(node, path, depth + 1);
+    private List<JsonObject> mergeSources(Node node, int depth) {
+      JsonValue value = read(node, depth + 1);
       if (value instanceof JsonObject object) {
         return List.of(object);
       }
@@ -281,7 +351,7 @@ public final class Yaml {
     }
 
     private String key(Node node) {
-      JsonValue value = read(node, "", 0);
+      JsonValue value = read(node, 0);
       return switch (value) {
         case JsonString text -> text.value();
         case JsonInteger _, JsonDecimal _, JsonBoolean _ -> Json.write(value);

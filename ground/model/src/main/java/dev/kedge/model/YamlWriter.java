@@ -15,7 +15,7 @@ final class YamlWriter {
   private static final int INDENT = 2;
   private static final int LONGEST_SIMPLE_KEY = 128;
   private static final Pattern BASE_60 =
-      Pattern.compile("[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\\.[0-9_]*)?");
+      Pattern.compile("[-+]?[0-9][0-9_]*+(?::[0-5]?[0-9])++(\\.[0-9_]*)?");
   private static final Pattern TIMESTAMP =
       Pattern.compile(
           "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt"
