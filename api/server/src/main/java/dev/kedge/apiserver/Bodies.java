@@ -1,6 +1,7 @@
 package dev.kedge.apiserver;
 
 import dev.kedge.http.BodyTooLargeException;
+import dev.kedge.http.BrokenBodyException;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.Duplicates;
 import dev.kedge.model.Json;
@@ -36,6 +37,8 @@ final class Bodies {
   static byte[] read(Call call) throws IOException {
     try {
       return call.readBody(LIMIT);
+    } catch (BrokenBodyException e) {
+      throw new ApiException(ApiException.badRequest("unexpected EOF").status(), e);
     } catch (BodyTooLargeException _) {
       // Most clients look at an answer only once their body is sent; a little more patience than
       // the limit lets them have it.

@@ -22,6 +22,11 @@ import org.jspecify.annotations.Nullable;
  * each answer the headers that all answers have. For the request's thread only.
  */
 final class Call implements Exchange {
+  /** Characters of all warnings from which on they are cut, and what each is cut to. */
+  private static final int WARNINGS_LENGTH = 4 * 1024;
+
+  private static final int WARNING_LENGTH = 256;
+
   private final Exchange exchange;
   private final String auditId;
   private final long started = System.nanoTime();
@@ -121,10 +126,32 @@ final class Call implements Exchange {
       all.add(new Header("Cache-Control", "no-cache, private"));
     }
     all.addAll(headers.all());
-    for (String warning : warnings) {
+    for (String warning : shortWarnings()) {
       all.add(new Header("Warning", "299 - " + quoted(warning)));
     }
     return new Headers(all);
+  }
+
+  /** The warnings, each once; cut as upstream cuts them when they are too long together. */
+  private List<String> shortWarnings() {
+    List<String> once = warnings.stream().distinct().toList();
+    if (once.stream().mapToInt(String::length).sum() <= WARNINGS_LENGTH) {
+      return once;
+    }
+    List<String> cut = new ArrayList<>();
+    int length = 0;
+    for (String warning : once) {
+      if (length >= WARNINGS_LENGTH) {
+        break;
+      }
+      int end =
+          warning.length() <= WARNING_LENGTH
+              ? warning.length()
+              : warning.offsetByCodePoints(0, Math.min(WARNING_LENGTH, warning.codePointCount(0, warning.length())));
+      cut.add(warning.substring(0, end));
+      length += end;
+    }
+    return cut;
   }
 
   /** A quoted string of a header; what does not fit a header's line becomes a space. */

@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.net.BindException;
 import java.net.Socket;
 import java.net.StandardSocketOptions;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -70,16 +71,28 @@ public final class HttpServer implements AutoCloseable {
     }
   }
 
-  /** Until a connection speaks HTTP: TLS and ALPN. */
-  private static final Duration HANDSHAKE_TIME = Duration.ofSeconds(10);
+  /**
+   * How long peers may take.
+   *
+   * @param handshake until a connection speaks HTTP: TLS and ALPN
+   * @param headers from the first byte of a request to the end of its headers
+   * @param body for a body, once the handler reads it
+   * @param idle without a byte while some are due
+   */
+  record Patience(Duration handshake, Duration headers, Duration body, Duration idle) {
+    static final Patience STANDARD =
+        new Patience(
+            Duration.ofSeconds(10),
+            Duration.ofSeconds(30),
+            Duration.ofMinutes(1),
+            Duration.ofMinutes(2));
+  }
 
-  private static final Duration HEADER_TIME = Duration.ofSeconds(30);
-  private static final Duration IDLE_TIME = Duration.ofMinutes(2);
   private static final int MAX_HEADER_BYTES = 64 * 1024;
   private static final int MAX_STREAMS = 2000;
 
   /** Resets, pings and settings a second on one connection; informers cancel hundreds at once. */
-  private static final int MAX_CONTROL_FRAMES = 10_000;
+  private static final int MAX_CONTROL_FRAMES = 5_000;
 
   /**
    * One port.
@@ -114,6 +127,7 @@ public final class HttpServer implements AutoCloseable {
   }
 
   private final Handler handler;
+  private final Patience patience;
   private final Server server;
   private final List<Listen> listens;
   private final Set<JettyExchange> running = ConcurrentHashMap.newKeySet();
@@ -122,8 +136,9 @@ public final class HttpServer implements AutoCloseable {
   private final Condition drained = lock.newCondition();
   private volatile boolean stopping;
 
-  private HttpServer(List<Listen> listens, Handler handler) {
+  private HttpServer(List<Listen> listens, Handler handler, Patience patience) {
     this.listens = List.copyOf(listens);
+    this.patience = patience;
     this.handler = handler;
     QueuedThreadPool pool = new QueuedThreadPool(32, 2, 30_000);
     pool.setName("http");
@@ -147,7 +162,13 @@ public final class HttpServer implements AutoCloseable {
    * @throws IOException if an address cannot be listened on for another reason
    */
   public static HttpServer start(List<Listen> listens, Handler handler) throws IOException {
-    HttpServer server = new HttpServer(listens, handler);
+    return start(listens, handler, Patience.STANDARD);
+  }
+
+  /** As above, with other times. */
+  static HttpServer start(List<Listen> listens, Handler handler, Patience patience)
+      throws IOException {
+    HttpServer server = new HttpServer(listens, handler, patience);
     try {
       server.open();
     } catch (IOException e) {
@@ -222,7 +243,7 @@ public final class HttpServer implements AutoCloseable {
     http.setUriCompliance(UriCompliance.UNSAFE);
     http.setNotifyRemoteAsyncErrors(true);
     http.setOutputBufferSize(32 * 1024);
-    HttpConnectionFactory http1 = new TimedHttp1(http);
+    HttpConnectionFactory http1 = new TimedHttp1(http, patience.headers);
     ConnectionFactory[] factories;
     if (listen.tls().isPresent()) {
       AbstractHTTP2ServerConnectionFactory http2 = tune(new HTTP2ServerConnectionFactory(http));
@@ -244,46 +265,89 @@ public final class HttpServer implements AutoCloseable {
     ServerConnector connector =
         listen.isUnix()
             ? new UnixConnector(server, Path.of(listen.address()), factories)
-            : new ServerConnector(server, null, null, null, 1, 1, factories) {
-              @Override
-              protected void configure(Socket socket) {
-                super.configure(socket);
-                try {
-                  // A peer that vanished without a word is found after some 90 seconds.
-                  socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
-                  if (socket.supportedOptions().contains(ExtendedSocketOptions.TCP_KEEPIDLE)) {
-                    socket.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, 45);
-                    socket.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, 15);
-                    socket.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, 3);
-                  }
-                } catch (IOException e) {
-                  LOGGER.log(System.Logger.Level.DEBUG, "cannot set keep-alive on a connection", e);
-                }
-              }
-            };
+            : new TcpConnector(factories);
     if (!listen.isUnix()) {
       connector.setHost(listen.address().isEmpty() ? null : listen.address());
       connector.setPort(listen.port());
     }
     connector.setAcceptQueueSize(1024);
-    connector.setIdleTimeout(HANDSHAKE_TIME.toMillis());
+    connector.setIdleTimeout(patience.handshake.toMillis());
     connector.addBean(
         new Connection.Listener() {
           @Override
           public void onOpened(Connection connection) {
             if (connection instanceof HttpConnection
                 || connection instanceof org.eclipse.jetty.http2.HTTP2Connection) {
-              connection.getEndPoint().setIdleTimeout(IDLE_TIME.toMillis());
+              connection.getEndPoint().setIdleTimeout(patience.idle.toMillis());
             }
           }
         });
     return connector;
   }
 
-  private static AbstractHTTP2ServerConnectionFactory tune(
+  /** Knows every connection from its acceptance on: the library forgets those it stops upon. */
+  private final class TcpConnector extends ServerConnector {
+    private static final int PRUNED_AT = 1024;
+
+    private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
+    private volatile boolean over;
+
+    TcpConnector(ConnectionFactory... factories) {
+      // No acceptor threads: to stop they are interrupted, and a connection that is accepted at that
+      // moment is lost inside the JDK: open for ever, with nobody to serve or close it.
+      super(server, null, null, null, 0, 1, factories);
+    }
+
+    @Override
+    protected void configure(Socket socket) {
+      super.configure(socket);
+      if (sockets.size() % PRUNED_AT == PRUNED_AT - 1) {
+        sockets.removeIf(Socket::isClosed);
+      }
+      sockets.add(socket);
+      if (over) {
+        closeAll();
+        return;
+      }
+      try {
+        // A peer that vanished without a word is found after some 90 seconds.
+        socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+        if (socket.supportedOptions().contains(ExtendedSocketOptions.TCP_KEEPIDLE)) {
+          socket.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, 45);
+          socket.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, 15);
+          socket.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, 3);
+        }
+      } catch (IOException e) {
+        LOGGER.log(System.Logger.Level.DEBUG, "cannot set keep-alive on a connection", e);
+      }
+    }
+
+    @Override
+    protected void onEndPointClosed(EndPoint endPoint) {
+      super.onEndPointClosed(endPoint);
+      if (endPoint.getTransport() instanceof SocketChannel channel) {
+        sockets.remove(channel.socket());
+      }
+    }
+
+    /** Closes what is open, and what is accepted from now on. */
+    private void closeAll() {
+      over = true;
+      for (Socket socket : sockets) {
+        try {
+          socket.close();
+        } catch (IOException e) {
+          LOGGER.log(System.Logger.Level.DEBUG, "cannot close a connection", e);
+        }
+      }
+      sockets.clear();
+    }
+  }
+
+  private AbstractHTTP2ServerConnectionFactory tune(
       AbstractHTTP2ServerConnectionFactory http2) {
     http2.setMaxConcurrentStreams(MAX_STREAMS);
-    http2.setStreamIdleTimeout(IDLE_TIME.toMillis());
+    http2.setStreamIdleTimeout(patience.idle.toMillis());
     http2.setRateControlFactory(new WindowRateControl.Factory(MAX_CONTROL_FRAMES));
     // Room for one large object per stream without waiting for window updates.
     http2.setInitialStreamRecvWindow(512 * 1024);
@@ -298,7 +362,7 @@ public final class HttpServer implements AutoCloseable {
       if (request.getConnectionMetaData().getConnection() instanceof TimedHttp1Connection timed) {
         timed.headersComplete();
       }
-      JettyExchange exchange = new JettyExchange(request, response, callback);
+      JettyExchange exchange = new JettyExchange(request, response, callback, patience.body);
       running.add(exchange);
       Thread.ofVirtual().name("http-request").start(() -> run(exchange));
       return true;
@@ -404,6 +468,9 @@ public final class HttpServer implements AutoCloseable {
     }
     for (Connector connector : server.getConnectors()) {
       ((ServerConnector) connector).close();
+      if (connector instanceof TcpConnector tcp) {
+        tcp.closeAll();
+      }
     }
     if (interrupted) {
       Thread.currentThread().interrupt();
@@ -432,14 +499,17 @@ public final class HttpServer implements AutoCloseable {
    * HTTP/1.1 with a limit on the time between a request's first byte and the end of its headers.
    */
   private static final class TimedHttp1 extends HttpConnectionFactory {
-    TimedHttp1(HttpConfiguration configuration) {
+    private final Duration time;
+
+    TimedHttp1(HttpConfiguration configuration, Duration time) {
       super(configuration);
+      this.time = time;
     }
 
     @Override
     public Connection newConnection(Connector connector, EndPoint endPoint) {
       TimedHttp1Connection connection =
-          new TimedHttp1Connection(getHttpConfiguration(), connector, endPoint);
+          new TimedHttp1Connection(getHttpConfiguration(), connector, endPoint, time);
       connection.setTransferEncodingChunkMaxLength(getTransferEncodingChunkMaxLength());
       return configure(connection, connector, endPoint);
     }
@@ -447,10 +517,13 @@ public final class HttpServer implements AutoCloseable {
 
   private static final class TimedHttp1Connection extends HttpConnection {
     private final Scheduler scheduler;
+    private final Duration time;
     private final AtomicReference<Scheduler.@Nullable Task> timer = new AtomicReference<>();
 
-    TimedHttp1Connection(HttpConfiguration configuration, Connector connector, EndPoint endPoint) {
+    TimedHttp1Connection(
+        HttpConfiguration configuration, Connector connector, EndPoint endPoint, Duration time) {
       super(configuration, connector, endPoint);
+      this.time = time;
       this.scheduler = connector.getScheduler();
     }
 
@@ -462,16 +535,20 @@ public final class HttpServer implements AutoCloseable {
         if (timer.get() == null) {
           var task =
               scheduler.schedule(
-                  () ->
-                      getEndPoint()
-                          .close(
-                              new TimeoutException("headers not complete within " + HEADER_TIME)),
-                  HEADER_TIME.toMillis(),
+                  this::giveUp,
+                  time.toMillis(),
                   TimeUnit.MILLISECONDS);
           if (!timer.compareAndSet(null, task)) {
             task.cancel();
           }
         }
+      }
+    }
+
+    private void giveUp() {
+      // Not if the bytes turned out to be the beginning of HTTP/2.
+      if (getEndPoint().getConnection() == this) {
+        getEndPoint().close(new TimeoutException("headers not complete within " + time));
       }
     }
 

@@ -31,13 +31,13 @@ import org.jspecify.annotations.Nullable;
 /** An exchange over the library's request and response. Lives on one virtual thread. */
 final class JettyExchange implements Exchange {
   private static final long MOST_PASSED_OVER = 16L << 20;
-  private static final Duration BODY_TIME = Duration.ofMinutes(1);
   private static final int SMALL = 8 * 1024;
   private static final System.Logger LOGGER = System.getLogger("dev.kedge.http");
 
   private final Request request;
   private final Response response;
   private final Callback callback;
+  private final Duration bodyTime;
   private final Body body = new Body();
   private @Nullable Headers headers;
   private @Nullable Query query;
@@ -52,10 +52,11 @@ final class JettyExchange implements Exchange {
   private boolean streaming;
   private boolean watchingPeer;
 
-  JettyExchange(Request request, Response response, Callback callback) {
+  JettyExchange(Request request, Response response, Callback callback, Duration bodyTime) {
     this.request = request;
     this.response = response;
     this.callback = callback;
+    this.bodyTime = bodyTime;
     // Asked only when no read and no write is pending: a quiet watch is no fault.
     request.addIdleTimeoutListener(timeout -> false);
     request.addFailureListener(failure -> gone());
@@ -186,7 +187,7 @@ final class JettyExchange implements Exchange {
     }
   }
 
-  /** From now on the body must come within {@link #BODY_TIME}, or the request fails. */
+  /** From now on the body must come within {@link #bodyTime}, or the request fails. */
   private Scheduler.Task limitBodyTime() {
     body.limited = true;
     return request
@@ -195,8 +196,8 @@ final class JettyExchange implements Exchange {
         .schedule(
             () ->
                 request.fail(
-                    new TimeoutException("the request's body did not arrive within " + BODY_TIME)),
-            BODY_TIME.toMillis(),
+                    new TimeoutException("the request's body did not arrive within " + bodyTime)),
+            bodyTime.toMillis(),
             TimeUnit.MILLISECONDS);
   }
 
@@ -442,6 +443,10 @@ final class JettyExchange implements Exchange {
       respondText(400, failure.getMessage() + "\n");
       return;
     }
+    if (!answered && failure instanceof BrokenBodyException && !isGone()) {
+      respondText(400, "the request's body did not come whole\n");
+      return;
+    }
     if (!answered && failure instanceof BodyTooLargeException) {
       respondText(413, failure.getMessage() + "\n");
       return;
@@ -531,7 +536,7 @@ final class JettyExchange implements Exchange {
             // Only quiet for a while: an upload may pause.
             continue;
           }
-          throw new IOException("cannot read the request's body: " + failure, failure);
+          throw new BrokenBodyException("cannot read the request's body: " + failure, failure);
         }
         if (next.hasRemaining()) {
           int count = next.get(target, offset, length);

@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * unread. Once the reader has closed its end, what is written is dropped.
  */
 final class Pipe extends InputStream {
+  /** What keeping a chunk takes beside its bytes: many small ones count as well. */
+  private static final int OVERHEAD = 32;
+
   private final int capacity;
   private final IntConsumer consumed;
   private final ReentrantLock lock = new ReentrantLock();
@@ -42,7 +45,7 @@ final class Pipe extends InputStream {
     }
     lock.lock();
     try {
-      while (waiting > capacity && !closed && !ended) {
+      while (waiting + (long) OVERHEAD * chunks.size() > capacity && !closed && !ended) {
         await();
       }
       if (closed || ended) {

@@ -473,7 +473,8 @@ final class SpdyConnection implements AutoCloseable {
         Headers headers = inflate(body, 10);
         if ((id & 1) == (client ? 1 : 0) || streams.containsKey(id)) {
           sendReset(id, STATUS_PROTOCOL_ERROR);
-        } else if (streams.size() >= MAX_STREAMS) {
+        } else if (streams.size() >= MAX_STREAMS || incoming.size() >= MAX_STREAMS) {
+          // Streams that were reset at once wait to be accepted all the same.
           sendReset(id, STATUS_REFUSED_STREAM);
         } else {
           SpdyStream stream = new SpdyStream(id, headers);

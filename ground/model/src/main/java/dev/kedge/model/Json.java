@@ -21,21 +21,28 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads and writes JSON text. Stateless; any thread. */
 public final class Json {
-  /** Deepest nesting that is read, so that hostile input cannot exhaust the stack. */
+  /** Deepest nesting of a document that a client sends, so that it cannot exhaust the stack. */
   public static final int MAX_DEPTH = 500;
+
+  /** What is put around documents and into them: lists, events, managed fields. */
+  private static final int MADE_DEPTH = 100;
 
   /** Most repeated names that are reported, as upstream. */
   private static final int MAX_DUPLICATES = 100;
 
-  private static final JsonFactory FACTORY =
-      new JsonFactoryBuilder()
-          .streamReadConstraints(
-              StreamReadConstraints.builder()
-                  .maxNestingDepth(MAX_DEPTH)
-                  .maxStringLength(64 << 20)
-                  .maxNameLength(1 << 20)
-                  .build())
-          .build();
+  private static final JsonFactory FACTORY = factory(MAX_DEPTH + MADE_DEPTH);
+  private static final JsonFactory DOCUMENTS = factory(MAX_DEPTH);
+
+  private static JsonFactory factory(int depth) {
+    return new JsonFactoryBuilder()
+        .streamReadConstraints(
+            StreamReadConstraints.builder()
+                .maxNestingDepth(depth)
+                .maxStringLength(64 << 20)
+                .maxNameLength(1 << 20)
+                .build())
+        .build();
+  }
 
   private Json() {}
 
@@ -55,17 +62,22 @@ public final class Json {
    * @throws JsonSyntaxException if it is not one well-formed value
    */
   public static JsonValue parse(byte[] bytes) {
-    return parse(bytes, new LinkedHashSet<>());
+    return parse(FACTORY, bytes, new LinkedHashSet<>());
   }
 
   /**
-   * Reads one JSON value and reports names that stand twice in one object, at most a hundred.
+   * Reads one JSON value that a client sent, no deeper than {@link #MAX_DEPTH}, and reports names
+   * that stand twice in one object, at most a hundred.
    *
    * @param duplicates receives the paths of repeated fields, such as {@code spec.replicas}
    * @throws JsonSyntaxException if it is not one well-formed value
    */
   public static JsonValue parse(byte[] bytes, Set<String> duplicates) {
-    try (JsonParser parser = FACTORY.createParser(bytes)) {
+    return parse(DOCUMENTS, bytes, duplicates);
+  }
+
+  private static JsonValue parse(JsonFactory factory, byte[] bytes, Set<String> duplicates) {
+    try (JsonParser parser = factory.createParser(bytes)) {
       if (parser.nextToken() == null) {
         throw new JsonSyntaxException("unexpected end of JSON input", 1, 1);
       }
@@ -169,6 +181,29 @@ public final class Json {
         .forEach(
             c -> out.appendCodePoint(c >= 0xD800 && c <= 0xDFFF ? 0xFFFD : c));
     return out.toString();
+  }
+
+  /** Whether collections stand inside each other more often than so many times. */
+  static boolean isDeeper(JsonValue value, int depth) {
+    return switch (value) {
+      case JsonObject object -> {
+        for (int i = 0; i < object.size(); i++) {
+          if (depth == 0 || isDeeper(object.valueAt(i), depth - 1)) {
+            yield true;
+          }
+        }
+        yield false;
+      }
+      case JsonArray array -> {
+        for (JsonValue item : array.items()) {
+          if (depth == 0 || isDeeper(item, depth - 1)) {
+            yield true;
+          }
+        }
+        yield false;
+      }
+      case JsonString _, JsonInteger _, JsonDecimal _, JsonBoolean _, JsonNull _ -> false;
+    };
   }
 
   /** The value as compact UTF-8 JSON. */

@@ -48,7 +48,7 @@ public final class JsonPatch {
       }
       result = run.apply(result, object);
     }
-    if (isDeeper(result, Json.MAX_DEPTH)) {
+    if (Json.isDeeper(result, Json.MAX_DEPTH)) {
       throw rejected("exceeded max depth");
     }
     return result;
@@ -118,28 +118,6 @@ public final class JsonPatch {
       case JsonInteger _, JsonDecimal _, JsonBoolean _, JsonNull _ -> size = value.toString().length();
     }
     return size;
-  }
-
-  private static boolean isDeeper(JsonValue value, int depth) {
-    return switch (value) {
-      case JsonObject object -> {
-        for (int i = 0; i < object.size(); i++) {
-          if (depth == 0 || isDeeper(object.valueAt(i), depth - 1)) {
-            yield true;
-          }
-        }
-        yield false;
-      }
-      case JsonArray array -> {
-        for (JsonValue item : array.items()) {
-          if (depth == 0 || isDeeper(item, depth - 1)) {
-            yield true;
-          }
-        }
-        yield false;
-      }
-      case JsonString _, JsonInteger _, JsonDecimal _, JsonBoolean _, JsonNull _ -> false;
-    };
   }
 
   /** 1 and 1.0 are the same number. */

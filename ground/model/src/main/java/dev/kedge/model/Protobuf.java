@@ -192,7 +192,11 @@ public final class Protobuf {
             .put("apiVersion", envelope.kind.apiVersion())
             .put("kind", envelope.kind.kind());
     readAll(builder, message(schemas.apply(envelope.kind)), envelope.raw);
-    return builder.build();
+    JsonObject object = builder.build();
+    if (Json.isDeeper(object, Json.MAX_DEPTH)) {
+      throw new ProtobufException("exceeded max depth of " + Json.MAX_DEPTH);
+    }
+    return object;
   }
 
   /**
@@ -502,7 +506,7 @@ public final class Protobuf {
               reader.message());
           builder.put(field.name(), JsonNull.NULL);
         } else {
-          read(schema, tag, reader)
+          read(schema, reader)
               .filter(value -> !value.equals(JsonString.EMPTY) || isMeaningfulWhenEmpty(field))
               .filter(value -> !isZero(value) || isMeaningfulWhenZero(field))
               .ifPresent(value -> builder.put(field.name(), value));
@@ -562,12 +566,12 @@ public final class Protobuf {
     boolean packed =
         (tag & 7) == BYTES && (item.type() == Type.INTEGER || item.type() == Type.BOOLEAN);
     if (!packed) {
-      items.add(read(item, tag, reader).orElse(JsonNull.NULL));
+      items.add(read(item, reader).orElse(JsonNull.NULL));
       return;
     }
     Reader inner = reader.message();
     while (inner.more()) {
-      items.add(read(item, VARINT, inner).orElseThrow());
+      items.add(read(item, inner).orElseThrow());
     }
   }
 
@@ -585,7 +589,7 @@ public final class Protobuf {
         }
         case 2 -> {
           checkWireType(tag, item, "value");
-          value = read(item, tag, reader).orElse(value);
+          value = read(item, reader).orElse(value);
         }
         default -> reader.skip(tag);
       }
@@ -606,7 +610,7 @@ public final class Protobuf {
   }
 
   /** One value; empty where the message stands for no value (a zero time). */
-  private static Optional<JsonValue> read(Schema schema, int tag, Reader reader) {
+  private static Optional<JsonValue> read(Schema schema, Reader reader) {
     return switch (schema.type()) {
       case OBJECT -> {
         JsonObject.Builder builder = JsonObject.builder();
