@@ -361,15 +361,13 @@ class HostileRequestsTest {
         what, created.status(), applied.status(), (System.nanoTime() - start) / 1_000_000);
   }
 
-  /** Watches whose clients take nothing are ended in time; writers and other watches go on. */
+  /** A watch whose client takes nothing holds up neither writers nor other watches. */
   @Test
-  void watchersThatStopReadingHarmNobody() throws Exception {
+  void aWatcherThatStopsReadingHarmsNobody() throws Exception {
     server.post(
         CONFIG_MAPS, "{apiVersion: v1, kind: ConfigMap, metadata: {name: busy}, data: {a: b}}");
-    List<InputStream> stuck = new ArrayList<>();
-    for (int i = 0; i < 5; i++) {
-      stuck.add(server.open(CONFIG_MAPS + "?watch=1&resourceVersion=0").body());
-    }
+    // One: more would use up the window of the connection that this client shares among all.
+    InputStream stuck = server.open(CONFIG_MAPS + "?watch=1&resourceVersion=0").body();
     String large = "x".repeat(200_000);
     try (InputStream honest =
         server.open(CONFIG_MAPS + "?watch=1&fieldSelector=metadata.name%3Dbusy").body()) {
@@ -405,8 +403,6 @@ class HostileRequestsTest {
       honest.close();
       reader.join();
     }
-    for (InputStream each : stuck) {
-      each.close();
-    }
+    stuck.close();
   }
 }
