@@ -147,7 +147,8 @@ final class Call implements Exchange {
       int end =
           warning.length() <= WARNING_LENGTH
               ? warning.length()
-              : warning.offsetByCodePoints(0, Math.min(WARNING_LENGTH, warning.codePointCount(0, warning.length())));
+              : warning.offsetByCodePoints(
+                  0, Math.min(WARNING_LENGTH, warning.codePointCount(0, warning.length())));
       cut.add(warning.substring(0, end));
       length += end;
     }

@@ -176,7 +176,8 @@ class HostileRequestsTest {
         input -> {
           if (!skipped()) {
             for (String path :
-                List.of(CONFIG_MAPS + "/target", "/apis/example.com/v1/namespaces/default/things/t")) {
+                List.of(
+                    CONFIG_MAPS + "/target", "/apis/example.com/v1/namespaces/default/things/t")) {
               check(
                   server.send(
                       "PATCH",
@@ -213,11 +214,19 @@ class HostileRequestsTest {
           String header = text.replaceAll("[^ -~]", "").strip();
           for (String name :
               List.of(
-                  "labelSelector", "fieldSelector", "continue", "limit", "resourceVersion",
-                  "resourceVersionMatch", "timeout", "pretty")) {
+                  "labelSelector",
+                  "fieldSelector",
+                  "continue",
+                  "limit",
+                  "resourceVersion",
+                  "resourceVersionMatch",
+                  "timeout",
+                  "pretty")) {
             check(server.get(CONFIG_MAPS + "?" + name + "=" + value));
           }
-          check(server.get(CONFIG_MAPS + "?limit=1&watch=1&timeoutSeconds=1&resourceVersion=" + value));
+          check(
+              server.get(
+                  CONFIG_MAPS + "?limit=1&watch=1&timeoutSeconds=1&resourceVersion=" + value));
           check(server.get(CONFIG_MAPS + "/" + value.replace("+", "%20")));
           check(server.get("/" + value.replace("+", "%20").replace("%2F", "/")));
           for (String name :
@@ -227,7 +236,9 @@ class HostileRequestsTest {
             check(server.get("/apis", name, header));
           }
           check(server.get(CONFIG_MAPS, "Impersonate-User", header));
-          check(server.get(CONFIG_MAPS, "Impersonate-User", "a", "Impersonate-Extra-" + "x%", header));
+          check(
+              server.get(
+                  CONFIG_MAPS, "Impersonate-User", "a", "Impersonate-Extra-" + "x%", header));
           check(server.sendAs(header, "GET", CONFIG_MAPS));
           check(server.sendAs("", "GET", CONFIG_MAPS, "Authorization", header));
         });
@@ -297,7 +308,8 @@ class HostileRequestsTest {
   @Test
   void warningsAreCutShort() throws Exception {
     StringBuilder body =
-        new StringBuilder("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"w\"}");
+        new StringBuilder(
+            "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"w\"}");
     for (int i = 0; i < 1000; i++) {
       body.append(",\"").append("unknown".repeat(200)).append(i).append("\":1");
     }
@@ -322,7 +334,8 @@ class HostileRequestsTest {
   @Timeout(120)
   void hugeBodies(String what) throws Exception {
     StringBuilder body =
-        new StringBuilder("{\"apiVersion\":\"example.com/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"h\"");
+        new StringBuilder(
+            "{\"apiVersion\":\"example.com/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"h\"");
     if (what.equals("finalizers")) {
       body.append(",\"finalizers\":[\"a.b/0\"");
       for (int i = 1; body.length() < 300_000; i++) {
@@ -330,7 +343,8 @@ class HostileRequestsTest {
       }
       body.append("]}}");
     } else {
-      body.append("},\"spec\":{\"x\":").append(what.equals("list") || what.equals("objects") ? "[0" : "{\"a\":0");
+      body.append("},\"spec\":{\"x\":")
+          .append(what.equals("list") || what.equals("objects") ? "[0" : "{\"a\":0");
       String item =
           switch (what) {
             case "list" -> ",0";
@@ -347,7 +361,8 @@ class HostileRequestsTest {
     String things = "/apis/example.com/v1/namespaces/default/things";
     long start = System.nanoTime();
     Reply created =
-        check(server.send("POST", things + "?dryRun=All", bytes, "Content-Type", "application/json"));
+        check(
+            server.send("POST", things + "?dryRun=All", bytes, "Content-Type", "application/json"));
     Reply applied =
         check(
             server.send(

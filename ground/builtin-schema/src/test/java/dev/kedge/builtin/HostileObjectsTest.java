@@ -156,7 +156,8 @@ class HostileObjectsTest {
         JsonArray.copyOf(
             IntStream.range(0, 100_000).mapToObj(i -> new JsonString("example.com/" + i)).toList());
     JsonObject config =
-        Json.parseObject("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"}}")
+        Json.parseObject(
+                "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"}}")
             .withPath(List.of("metadata", "finalizers"), many);
     JsonArray reversed = JsonArray.copyOf(many.items().reversed());
     Fuzz.feed(
@@ -190,7 +191,13 @@ class HostileObjectsTest {
     IntStream.range(0, 100_000).forEach(i -> data.put("k" + i, "v"));
     JsonObject config =
         JsonObject.of(
-            "apiVersion", "v1", "kind", "ConfigMap", "metadata", JsonObject.of("name", "a"), "data",
+            "apiVersion",
+            "v1",
+            "kind",
+            "ConfigMap",
+            "metadata",
+            JsonObject.of("name", "a"),
+            "data",
             data.build());
     Fuzz.feed(
         "many names",

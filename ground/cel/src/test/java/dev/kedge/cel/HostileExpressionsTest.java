@@ -58,22 +58,39 @@ class HostileExpressionsTest {
             "cel.bind(x, self.replicas * 2, x + x == 12) && dyn(1) == 1u",
             "'%s is %d and %.2f %e'.format(['x', 3, 1.5, 2.0]) == r'x\\d' + b'\\x00\\777'",
             "'a,b,c'.split(',', 2).join('-').replace('l', 'L', 1).substring(1, 2).charAt(0)",
-            "duration('1h2m') + timestamp('2026-01-02T03:04:05Z') > timestamp('2026-01-01T00:00:00Z')",
+            "duration('1h2m') + timestamp('2026-01-02T03:04:05Z') >"
+                + " timestamp('2026-01-01T00:00:00Z')",
             "quantity('1Gi').add(quantity('5M')).isGreaterThan(quantity('1')) && isQuantity('x')",
             "ip('::1').family() == 6 && cidr('10.0.0.0/8').containsIP('10.1.2.3')",
             "url('https://a.b:80/c?d=e').getHost() == 'a.b' && isURL('x')",
             "'abc'.matches('^(a|b)*c$') && 'aaa'.findAll('a+', 2).size() == 1",
-            "semver('1.2.3-a+b').major() == 1 && isSemver('1') && format.dns1123Label().validate('a').hasValue()",
+            "semver('1.2.3-a+b').major() == 1 && isSemver('1') &&"
+                + " format.dns1123Label().validate('a').hasValue()",
             "lists.range(10).slice(1, 3).flatten().reverse().sort().distinct() == [1, 2]",
             "-9223372036854775808 / -1 + 0x7fffffffffffffff % 0 - 1e308 * 10.0",
-            "sets.contains([1], [2]) || math.greatest(1, 2.0) > 1 || base64.decode('eA==') == b'x'"),
+            "sets.contains([1], [2]) || math.greatest(1, 2.0) > 1 || base64.decode('eA==') =="
+                + " b'x'"),
         Set.of(InvalidException.class, CelException.class),
         HostileExpressionsTest::evaluate);
   }
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"(", "[", "{'a':", "-", "!", "a.", "a[", "1+", "1?1:", "true||", "f(", "has(", "[1].map(x,"})
+      strings = {
+        "(",
+        "[",
+        "{'a':",
+        "-",
+        "!",
+        "a.",
+        "a[",
+        "1+",
+        "1?1:",
+        "true||",
+        "f(",
+        "has(",
+        "[1].map(x,"
+      })
   void deep(String opening) {
     for (int times : List.of(300, 20_000)) {
       Fuzz.feed(
@@ -88,14 +105,16 @@ class HostileExpressionsTest {
   @ValueSource(
       strings = {
         "lists.range(1000000).map(x, lists.range(1000000)).size() == 1",
-        "self.tags.map(a, self.tags.map(b, self.tags.map(c, self.tags.map(d, self.tags)))).size() > 0",
+        "self.tags.map(a, self.tags.map(b, self.tags.map(c, self.tags.map(d, self.tags)))).size() >"
+            + " 0",
         "[1,2,3,4,5,6,7,8,9].all(a,[1,2,3,4,5,6,7,8,9].all(b,[1,2,3,4,5,6,7,8,9].all(c,"
             + "[1,2,3,4,5,6,7,8,9].all(d,[1,2,3,4,5,6,7,8,9].all(e,[1,2,3,4,5,6,7,8,9].all(f,"
             + "[1,2,3,4,5,6,7,8,9].all(g,[1,2,3,4,5,6,7,8,9].all(h, h > 0))))))))",
         "self.name.matches('^(a+)+$')",
         "self.name.matches('(a|aa)+$') || self.name.findAll('(a*)*b').size() > 0",
-        "cel.bind(a, self.name + self.name, cel.bind(b, a+a+a+a+a+a+a+a, cel.bind(c, b+b+b+b+b+b+b+b,"
-            + " cel.bind(d, c+c+c+c+c+c+c+c, cel.bind(e, d+d+d+d+d+d+d+d, e+e+e+e+e+e+e+e)))))=='x'",
+        "cel.bind(a, self.name + self.name, cel.bind(b, a+a+a+a+a+a+a+a, cel.bind(c,"
+            + " b+b+b+b+b+b+b+b, cel.bind(d, c+c+c+c+c+c+c+c, cel.bind(e, d+d+d+d+d+d+d+d,"
+            + " e+e+e+e+e+e+e+e)))))=='x'",
         "'x'.replace('', self.name.replace('', self.name.replace('', self.name.replace('',"
             + " self.name)))) == ''",
         "self.name.split('').map(x, self.name.split('')).flatten().map(x, self.name).join() == ''",
@@ -111,7 +130,8 @@ class HostileExpressionsTest {
 
   @Test
   void longOnes() {
-    for (String each : List.of("1+", "true||", "true&&", "'a'+", "[1]+", "!", "self.tags.size()*")) {
+    for (String each :
+        List.of("1+", "true||", "true&&", "'a'+", "[1]+", "!", "self.tags.size()*")) {
       Fuzz.feed(
           "long " + each,
           (each.repeat(100_000 / each.length()) + "1").getBytes(StandardCharsets.UTF_8),

@@ -293,7 +293,8 @@ public final class HttpServer implements AutoCloseable {
     private volatile boolean over;
 
     TcpConnector(ConnectionFactory... factories) {
-      // No acceptor threads: to stop they are interrupted, and a connection that is accepted at that
+      // No acceptor threads: to stop they are interrupted, and a connection that is accepted at
+      // that
       // moment is lost inside the JDK: open for ever, with nobody to serve or close it.
       super(server, null, null, null, 0, 1, factories);
     }
@@ -344,8 +345,7 @@ public final class HttpServer implements AutoCloseable {
     }
   }
 
-  private AbstractHTTP2ServerConnectionFactory tune(
-      AbstractHTTP2ServerConnectionFactory http2) {
+  private AbstractHTTP2ServerConnectionFactory tune(AbstractHTTP2ServerConnectionFactory http2) {
     http2.setMaxConcurrentStreams(MAX_STREAMS);
     http2.setStreamIdleTimeout(patience.idle.toMillis());
     http2.setRateControlFactory(new WindowRateControl.Factory(MAX_CONTROL_FRAMES));
@@ -533,11 +533,7 @@ public final class HttpServer implements AutoCloseable {
       super.onFillable();
       if (getHttpChannel().getRequest() == null && getEndPoint().isOpen() && !isBetween()) {
         if (timer.get() == null) {
-          var task =
-              scheduler.schedule(
-                  this::giveUp,
-                  time.toMillis(),
-                  TimeUnit.MILLISECONDS);
+          var task = scheduler.schedule(this::giveUp, time.toMillis(), TimeUnit.MILLISECONDS);
           if (!timer.compareAndSet(null, task)) {
             task.cancel();
           }

@@ -40,7 +40,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Peers that flood, stall, lie and break the protocols: contained, while honest ones are served. */
+/**
+ * Peers that flood, stall, lie and break the protocols: contained, while honest ones are served.
+ */
 class HostilePeersTest {
   private static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(UTF_8);
 
@@ -325,9 +327,7 @@ class HostilePeersTest {
     };
 
     /** GET / of http://x in HPACK. */
-    private static final byte[] REQUEST = {
-      (byte) 0x82, (byte) 0x84, (byte) 0x86, 0x41, 1, 'x'
-    };
+    private static final byte[] REQUEST = {(byte) 0x82, (byte) 0x84, (byte) 0x86, 0x41, 1, 'x'};
 
     abstract void write(DataOutputStream out, int round) throws IOException;
 

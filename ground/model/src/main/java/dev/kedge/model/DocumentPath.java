@@ -32,7 +32,9 @@ record DocumentPath(@Nullable DocumentPath parent, @Nullable String name, int in
     return text(true);
   }
 
-  /** Such as {@code spec.containers.image}: as Go tells, without items of lists and keys of maps. */
+  /**
+   * Such as {@code spec.containers.image}: as Go tells, without items of lists and keys of maps.
+   */
   String fields() {
     return text(false);
   }

@@ -158,9 +158,7 @@ public final class Json {
     if (!Double.isFinite(value)) {
       throw new JsonParseException(
           parser,
-          "json: cannot unmarshal number "
-              + parser.getText()
-              + " into Go value of type float64");
+          "json: cannot unmarshal number " + parser.getText() + " into Go value of type float64");
     }
     return new JsonDecimal(value);
   }
@@ -177,9 +175,7 @@ public final class Json {
 
   private static String replaced(String text) {
     StringBuilder out = new StringBuilder(text.length());
-    text.codePoints()
-        .forEach(
-            c -> out.appendCodePoint(c >= 0xD800 && c <= 0xDFFF ? 0xFFFD : c));
+    text.codePoints().forEach(c -> out.appendCodePoint(c >= 0xD800 && c <= 0xDFFF ? 0xFFFD : c));
     return out.toString();
   }
 

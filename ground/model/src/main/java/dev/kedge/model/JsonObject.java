@@ -38,9 +38,7 @@ public sealed class JsonObject implements JsonValue {
   }
 
   private static JsonObject made(String[] names, JsonValue[] values) {
-    return names.length < MANY
-        ? new JsonObject(names, values)
-        : new Indexed(names, values);
+    return names.length < MANY ? new JsonObject(names, values) : new Indexed(names, values);
   }
 
   /** An object whose fields are found by their hash, so that large ones are not searched. */

@@ -115,7 +115,8 @@ public final class JsonPatch {
         }
       }
       case JsonString text -> size += text.value().length();
-      case JsonInteger _, JsonDecimal _, JsonBoolean _, JsonNull _ -> size = value.toString().length();
+      case JsonInteger _, JsonDecimal _, JsonBoolean _, JsonNull _ ->
+          size = value.toString().length();
     }
     return size;
   }

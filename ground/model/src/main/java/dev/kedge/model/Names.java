@@ -25,7 +25,8 @@ public final class Names {
 
   private static final Pattern PATH_PATTERN = Pattern.compile(PATH);
   private static final Pattern LABEL_PATTERN = Pattern.compile(LABEL);
-  // Possessive: the library's loop over groups is recursive otherwise, and long texts end its stack.
+  // Possessive: the library's loop over groups is recursive otherwise, and long texts end its
+  // stack.
   private static final Pattern SUBDOMAIN_PATTERN =
       Pattern.compile(LABEL + "(?:\\." + LABEL + ")*+");
   private static final Pattern LABEL_1035_PATTERN = Pattern.compile(LABEL_1035);

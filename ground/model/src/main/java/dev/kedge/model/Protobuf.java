@@ -677,8 +677,7 @@ public final class Protobuf {
       throw new ProtobufException("Time.MarshalJSON: year outside of range [0,9999]");
     }
     int nanos = (int) Math.floorMod(scalars.two, 1_000_000_000L);
-    return new JsonString(
-        SchemaDecoder.timeText(Instant.ofEpochSecond(scalars.one, nanos), micro));
+    return new JsonString(SchemaDecoder.timeText(Instant.ofEpochSecond(scalars.one, nanos), micro));
   }
 
   private static Optional<JsonValue> readAny(Schema schema, Reader reader) {
@@ -776,8 +775,7 @@ public final class Protobuf {
     int tag() {
       int tag = (int) varint();
       if (tag >>> 3 == 0) {
-        throw new ProtobufException(
-            "proto: illegal tag 0 (wire type " + (tag & 7) + ")");
+        throw new ProtobufException("proto: illegal tag 0 (wire type " + (tag & 7) + ")");
       }
       return tag;
     }

@@ -405,8 +405,7 @@ public final class SchemaDecoder {
   }
 
   private static JsonValue fault(Schema schema, JsonValue value, Place place) {
-    throw new TypeFault(
-        unmarshal(value, "Go struct field " + place.goField(), goType(schema)));
+    throw new TypeFault(unmarshal(value, "Go struct field " + place.goField(), goType(schema)));
   }
 
   private static String unmarshal(JsonValue value, String into, String type) {
@@ -452,7 +451,9 @@ public final class SchemaDecoder {
         }
         Schema item = schema.item();
         JsonObject.Builder builder = JsonObject.builder();
-        object.forEach((name, inner) -> builder.put(name, pruned(item, inner, DocumentPath.field(path, name))));
+        object.forEach(
+            (name, inner) ->
+                builder.put(name, pruned(item, inner, DocumentPath.field(path, name))));
         yield builder.build();
       }
       case LIST -> {
@@ -470,8 +471,7 @@ public final class SchemaDecoder {
     };
   }
 
-  private JsonObject prunedObject(
-      Schema schema, JsonObject object, @Nullable DocumentPath path) {
+  private JsonObject prunedObject(Schema schema, JsonObject object, @Nullable DocumentPath path) {
     JsonObject.Builder builder = JsonObject.builder();
     for (int i = 0; i < object.size(); i++) {
       String name = object.nameAt(i);

@@ -451,10 +451,8 @@ public final class StrategicMergePatch {
     if (!(from.items().getFirst() instanceof JsonObject)) {
       Set<JsonValue> before = new HashSet<>(from.items());
       Set<JsonValue> after = new HashSet<>(to.items());
-      List<JsonValue> added =
-          to.items().stream().filter(item -> !before.contains(item)).toList();
-      List<JsonValue> gone =
-          from.items().stream().filter(item -> !after.contains(item)).toList();
+      List<JsonValue> added = to.items().stream().filter(item -> !before.contains(item)).toList();
+      List<JsonValue> gone = from.items().stream().filter(item -> !after.contains(item)).toList();
       if (options.changes() && !added.isEmpty()) {
         patch.put(name, added);
       }

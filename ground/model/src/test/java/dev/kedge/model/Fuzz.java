@@ -34,12 +34,72 @@ public final class Fuzz {
 
   private static final List<String> PIECES =
       List.of(
-          "{", "}", "[", "]", "\"", "'", ":", ",", "null", "true", "-", "0", "1e999", "-1", "0x",
-          "9223372036854775808", "&a ", "*a", "<<: ", "!!int ", "|", ">-", "\n", "\n  ", "- ", "? ",
-          "\u0000", "\ud83d\ude00", "\\ud800", "\\u0000", "\u007f", "=", "!=", "(", ")", " in ",
-          "~1", "/", "..", "$patch", "$setElementOrder/", "$retainKeys", "$deleteFromPrimitiveList",
-          "f:", "k:{", "v:", "%", "%00", "%ff", ";q=", "*/*", "\r\n", "\t", "{{", "}}", "has(",
-          ".all(x,", "[?", "??", "'''", "b'", "-----BEGIN ", "-----", "==", "eyJ", ".");
+          "{",
+          "}",
+          "[",
+          "]",
+          "\"",
+          "'",
+          ":",
+          ",",
+          "null",
+          "true",
+          "-",
+          "0",
+          "1e999",
+          "-1",
+          "0x",
+          "9223372036854775808",
+          "&a ",
+          "*a",
+          "<<: ",
+          "!!int ",
+          "|",
+          ">-",
+          "\n",
+          "\n  ",
+          "- ",
+          "? ",
+          "\u0000",
+          "\ud83d\ude00",
+          "\\ud800",
+          "\\u0000",
+          "\u007f",
+          "=",
+          "!=",
+          "(",
+          ")",
+          " in ",
+          "~1",
+          "/",
+          "..",
+          "$patch",
+          "$setElementOrder/",
+          "$retainKeys",
+          "$deleteFromPrimitiveList",
+          "f:",
+          "k:{",
+          "v:",
+          "%",
+          "%00",
+          "%ff",
+          ";q=",
+          "*/*",
+          "\r\n",
+          "\t",
+          "{{",
+          "}}",
+          "has(",
+          ".all(x,",
+          "[?",
+          "??",
+          "'''",
+          "b'",
+          "-----BEGIN ",
+          "-----",
+          "==",
+          "eyJ",
+          ".");
 
   /** What is fed: one input. May throw anything. */
   @FunctionalInterface
@@ -184,9 +244,7 @@ public final class Fuzz {
       case 6, 7 -> {
         String piece = PIECES.get(random.nextInt(PIECES.size()));
         yield joined(
-            head,
-            piece.getBytes(StandardCharsets.UTF_8),
-            random.nextBoolean() ? rest : after);
+            head, piece.getBytes(StandardCharsets.UTF_8), random.nextBoolean() ? rest : after);
       }
       case 8 -> {
         byte[] piece = Arrays.copyOfRange(input, at, at + length);
@@ -198,7 +256,8 @@ public final class Fuzz {
       }
       case 9 -> {
         byte[] other = corpus.get(random.nextInt(corpus.size()));
-        yield joined(head, Arrays.copyOfRange(other, random.nextInt(other.length + 1), other.length));
+        yield joined(
+            head, Arrays.copyOfRange(other, random.nextInt(other.length + 1), other.length));
       }
       default -> {
         byte[] other = corpus.get(random.nextInt(corpus.size()));
