@@ -119,18 +119,7 @@ class CrashTest {
   private static Revisions runAndKill(
       Path file, int lines, Map<String, Long> acknowledged, Map<String, Deferred> deferred)
       throws Exception {
-    Process child =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                Child.class.getName(),
-                file.toString())
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
+    Process child = child(file.toString());
     Revisions greatest = new Revisions(0, 0);
     try (BufferedReader out = child.inputReader(UTF_8)) {
       int read = 0;
@@ -157,6 +146,25 @@ class CrashTest {
     return greatest;
   }
 
+  /**
+   * A process that writes until it is killed.
+   *
+   * @param endpoint an SQLite file, or the URL of a database
+   */
+  static Process child(String endpoint) throws IOException {
+    return new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "--enable-native-access=ALL-UNNAMED",
+            "-cp",
+            System.getProperty("java.class.path"),
+            Child.class.getName(),
+            endpoint)
+        .redirectError(ProcessBuilder.Redirect.INHERIT)
+        .start();
+  }
+
   /** Writes until killed and says what was acknowledged: key, value, revision. */
   static final class Child {
     private final Store store;
@@ -171,7 +179,13 @@ class CrashTest {
     }
 
     public static void main(String[] arguments) throws Exception {
-      Store store = SqliteStore.open(Path.of(arguments[0]));
+      String endpoint = arguments[0];
+      Store store =
+          endpoint.startsWith("postgres:")
+              ? PostgresStore.open(endpoint, TlsFiles.NONE)
+              : endpoint.startsWith("mysql:")
+                  ? MysqlStore.open(endpoint, TlsFiles.NONE)
+                  : SqliteStore.open(Path.of(endpoint));
       Child child = new Child(store, new PrintStream(System.out, false, UTF_8));
       List<Thread> threads = new ArrayList<>();
       for (int i = 0; i < WRITERS; i++) {

@@ -74,6 +74,14 @@ abstract class DatabaseProcess implements AutoCloseable {
     process.waitFor();
   }
 
+  /** Sends a signal to the server and to everything it started. */
+  final void signal(String signal) throws Exception {
+    List<String> command = new ArrayList<>(List.of("kill", "-" + signal, "" + process.pid()));
+    process.descendants().forEach(each -> command.add("" + each.pid()));
+    // One that ended by itself meanwhile is none to stop.
+    new ProcessBuilder(command).redirectErrorStream(true).start().waitFor();
+  }
+
   final Path log() {
     return directory.resolve("log");
   }

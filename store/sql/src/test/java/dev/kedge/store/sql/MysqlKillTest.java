@@ -5,11 +5,16 @@ import dev.kedge.store.Store;
 class MysqlKillTest extends KillContract {
   @Override
   DatabaseProcess start() throws Exception {
-    return TestMariadb.startWith();
+    return TestMariadb.startWith("--bind-address=0.0.0.0");
   }
 
   @Override
-  Store open(DatabaseProcess database) {
-    return MysqlStore.open(((TestMariadb) database).url("kedge"), TlsFiles.NONE);
+  String url(DatabaseProcess database, String host) {
+    return ((TestMariadb) database).url("kedge").replace("127.0.0.1", host);
+  }
+
+  @Override
+  Store open(String url) {
+    return MysqlStore.open(url, TlsFiles.NONE);
   }
 }

@@ -5,11 +5,16 @@ import dev.kedge.store.Store;
 class PostgresKillTest extends KillContract {
   @Override
   DatabaseProcess start() throws Exception {
-    return TestPostgres.start("trust");
+    return TestPostgres.start("trust", "listen_addresses=*");
   }
 
   @Override
-  Store open(DatabaseProcess database) {
-    return PostgresStore.open(((TestPostgres) database).url("kedge"), TlsFiles.NONE);
+  String url(DatabaseProcess database, String host) {
+    return ((TestPostgres) database).url("kedge").replace("127.0.0.1", host);
+  }
+
+  @Override
+  Store open(String url) {
+    return PostgresStore.open(url, TlsFiles.NONE);
   }
 }
