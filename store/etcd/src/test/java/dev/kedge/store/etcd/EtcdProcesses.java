@@ -12,6 +12,7 @@ import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -25,6 +26,8 @@ import java.util.stream.Stream;
 
 /** An etcd cluster of the test's own: real processes, in a temporary directory, on free ports. */
 final class EtcdProcesses implements AutoCloseable {
+  private static final boolean OWN_NETWORK = "own".equals(System.getProperty("kedge.network"));
+
   private final Path directory;
   private final List<Member> members;
   private final List<Process> processes = new ArrayList<>();
@@ -55,6 +58,9 @@ final class EtcdProcesses implements AutoCloseable {
         Files.isDirectory(shared)
             ? Files.createTempDirectory(shared, "kedge-etcd")
             : Files.createTempDirectory("kedge-etcd");
+    if (OWN_NETWORK) {
+      Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
+    }
     int[] ports = freePorts(2 * count);
     List<Member> members =
         IntStream.range(0, count)
@@ -68,6 +74,11 @@ final class EtcdProcesses implements AutoCloseable {
       cluster.awaitReady(i);
     }
     return cluster;
+  }
+
+  /** Whose processes a member's are, where the network is the tests' own. */
+  static int user(int index) {
+    return 61_000 + index;
   }
 
   private static int[] freePorts(int count) throws IOException {
@@ -86,8 +97,13 @@ final class EtcdProcesses implements AutoCloseable {
 
   private Process launch(int index) throws IOException {
     Member member = members.get(index);
-    ProcessBuilder builder =
-        new ProcessBuilder(
+    List<String> command = new ArrayList<>();
+    if (OWN_NETWORK) {
+      // A user of its own, so that packets can be told apart.
+      command.addAll(List.of("setpriv", "--reuid=" + user(index), "--clear-groups", "--"));
+    }
+    command.addAll(
+        List.of(
             "etcd",
             "--name=" + member.name(),
             "--data-dir=" + directory.resolve(member.name()),
@@ -101,7 +117,8 @@ final class EtcdProcesses implements AutoCloseable {
                     .collect(Collectors.joining(",")),
             "--max-request-bytes=" + (8 << 20),
             "--logger=zap",
-            "--log-level=error");
+            "--log-level=error"));
+    ProcessBuilder builder = new ProcessBuilder(command);
     builder.redirectErrorStream(true);
     builder.redirectOutput(
         ProcessBuilder.Redirect.appendTo(directory.resolve(member.name() + ".log").toFile()));

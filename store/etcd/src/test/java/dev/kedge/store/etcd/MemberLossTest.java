@@ -22,6 +22,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.awaitility.Awaitility;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * Three members under load, of which each in turn is killed and comes back, and one stands still:
@@ -32,8 +33,56 @@ class MemberLossTest {
   private static final int WRITERS = 6;
   private static final int KILLS = Integer.getInteger("kedge.kills", 3);
 
+  private interface Faults {
+    void strike(EtcdProcesses etcd, Map<Long, String> acknowledged) throws Exception;
+  }
+
   @Test
   void nothingIsLostWhileMembersComeAndGo() throws Exception {
+    under(
+        KILLS + " kills",
+        (etcd, acknowledged) -> {
+          for (int kill = 0; kill < KILLS; kill++) {
+            int member = kill % 3;
+            awaitMore(acknowledged);
+            etcd.kill(member);
+            awaitMore(acknowledged);
+            etcd.restart(member);
+          }
+          etcd.signal(0, "STOP");
+          awaitMore(acknowledged);
+          etcd.signal(0, "CONT");
+          awaitMore(acknowledged);
+        });
+  }
+
+  /** Nothing that one member sends arrives, be it the leader; what others send it does. */
+  @Test
+  @EnabledIfSystemProperty(named = "kedge.network", matches = "own")
+  void nothingIsLostWhileMembersAreCutOff() throws Exception {
+    int times = Math.max(3, KILLS / 20);
+    under(
+        times + " partitions",
+        (etcd, acknowledged) -> {
+          for (int time = 0; time < times; time++) {
+            awaitMore(acknowledged);
+            nft("add table ip partition");
+            nft("add chain ip partition out { type filter hook output priority 0; }");
+            nft("add rule ip partition out meta skuid " + EtcdProcesses.user(time % 3) + " drop");
+            awaitMore(acknowledged);
+            nft("delete table ip partition");
+          }
+          awaitMore(acknowledged);
+        });
+  }
+
+  private static void nft(String command) throws Exception {
+    List<String> words = new ArrayList<>(List.of("nft"));
+    words.addAll(List.of(command.split(" ", -1)));
+    assertThat(new ProcessBuilder(words).inheritIO().start().waitFor()).as(command).isZero();
+  }
+
+  private static void under(String name, Faults faults) throws Exception {
     try (EtcdProcesses etcd = EtcdProcesses.start(3);
         EtcdStore store = etcd.open("");
         EtcdStore other = etcd.open("");
@@ -49,18 +98,11 @@ class MemberLossTest {
         EtcdStore through = i % 2 == 0 ? store : other;
         writers.add(threads.submit(() -> write(through, key, acknowledged, unknown, enough)));
       }
-      for (int kill = 0; kill < KILLS; kill++) {
-        int member = kill % 3;
-        awaitMore(acknowledged);
-        etcd.kill(member);
-        awaitMore(acknowledged);
-        etcd.restart(member);
+      try {
+        faults.strike(etcd, acknowledged);
+      } finally {
+        enough.set(true);
       }
-      etcd.signal(0, "STOP");
-      awaitMore(acknowledged);
-      etcd.signal(0, "CONT");
-      awaitMore(acknowledged);
-      enough.set(true);
       for (Future<?> writer : writers) {
         writer.get();
       }
@@ -79,8 +121,8 @@ class MemberLossTest {
       acknowledged.forEach(
           (revision, what) -> assertThat(shown(seen.get(revision))).isEqualTo(what));
       System.out.printf(
-          "%d kills: %,d changes acknowledged, %d of unknown fate%n",
-          KILLS, acknowledged.size(), unknown.get());
+          "%s: %,d changes acknowledged, %d of unknown fate%n",
+          name, acknowledged.size(), unknown.get());
       // What was seen and not acknowledged is what its writer was told is unknown.
       assertThat(seen.size() - acknowledged.size()).isBetween(0, unknown.get());
       Map<String, Event> latest = new HashMap<>();
