@@ -49,15 +49,29 @@ final class EtcdProcesses implements AutoCloseable {
 
   /** Starts so many members; skips the test where Debian's package etcd-server is not installed. */
   static EtcdProcesses start(int count) throws IOException {
+    assumeInstalled();
+    Path memory = Path.of("/dev/shm");
+    return start(
+        count,
+        Files.isDirectory(memory)
+            ? Files.createTempDirectory(memory, "kedge-etcd")
+            : Files.createTempDirectory("kedge-etcd"));
+  }
+
+  /** One member, as durable as operators have it. */
+  static EtcdProcesses startOnDisk() throws IOException {
+    assumeInstalled();
+    return start(1, Files.createTempDirectory("kedge-etcd"));
+  }
+
+  private static void assumeInstalled() {
     assumeTrue(
         Stream.of(System.getenv("PATH").split(":", -1))
             .anyMatch(place -> Files.isExecutable(Path.of(place, "etcd"))),
         "etcd is not installed (Debian package etcd-server)");
-    Path shared = Path.of("/dev/shm");
-    Path directory =
-        Files.isDirectory(shared)
-            ? Files.createTempDirectory(shared, "kedge-etcd")
-            : Files.createTempDirectory("kedge-etcd");
+  }
+
+  private static EtcdProcesses start(int count, Path directory) throws IOException {
     if (OWN_NETWORK) {
       Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
     }
