@@ -132,7 +132,8 @@ class HostileInputTest {
             "1e3",
             "-100m",
             "1h2m3.5s",
-            "{range .items[*]}{.metadata.name}{\"\\t\"}{.status.conditions[?(@.type==\"Ready\")].status}{end}",
+            "{range .items[*]}{.metadata.name}{\"\\t\"}"
+                + "{.status.conditions[?(@.type==\"Ready\")].status}{end}",
             ".spec.containers[-1:].ports[0,1]['a.b'].x..y");
     JsonObject document = Json.parseObject(OBJECTS.getFirst());
     Fuzz.texts(
@@ -179,7 +180,8 @@ class HostileInputTest {
   private enum Bomb {
     OPEN_ARRAYS("[".repeat(3_000_000), true),
     OPEN_OBJECTS("{\"a\":".repeat(600_000), true),
-    LONG_NAME_OVER_MANY_ITEMS("{\"" + "n".repeat(1_000_000) + "\":[0" + ",0".repeat(900_000) + "]}", false),
+    LONG_NAME_OVER_MANY_ITEMS(
+        "{\"" + "n".repeat(1_000_000) + "\":[0" + ",0".repeat(900_000) + "]}", false),
     LONG_NAMES_IN_EACH_OTHER(
         ("{\"" + "n".repeat(6_000) + "\":").repeat(450) + "0" + "}".repeat(450), false),
     LONG_NUMBER("1".repeat(3_000_000), true),
@@ -201,7 +203,9 @@ class HostileInputTest {
                             .formatted(
                                 'a' + i,
                                 'a' + i,
-                                String.join(",", java.util.Collections.nCopies(9, "*" + (char) ('a' + i - 1)))))
+                                String.join(
+                                    ",",
+                                    java.util.Collections.nCopies(9, "*" + (char) ('a' + i - 1)))))
                 .reduce("", String::concat),
         true),
     YAML_LONG_LIST_OFTEN(
@@ -210,14 +214,12 @@ class HostileInputTest {
         "a: &a " + "x".repeat(1_000_000) + "\nb: [" + "*a,".repeat(300_000) + "]\n", true),
     YAML_MERGES(
         "a: &a {"
-            + String.join(
-                ", ", IntStream.range(0, 20_000).mapToObj(i -> "k" + i + ": 0").toList())
+            + String.join(", ", IntStream.range(0, 20_000).mapToObj(i -> "k" + i + ": 0").toList())
             + "}\nb: ["
             + "{<<: *a},".repeat(100_000)
             + "]\n",
         true),
-    YAML_LONG_NAME_OVER_MANY_ITEMS(
-        "n".repeat(1_000) + ":\n" + "- 0\n".repeat(500_000), false);
+    YAML_LONG_NAME_OVER_MANY_ITEMS("n".repeat(1_000) + ":\n" + "- 0\n".repeat(500_000), false);
 
     private final String text;
     private final boolean refused;
@@ -252,7 +254,8 @@ class HostileInputTest {
 
   @Test
   void copiesOfCopiesAreCounted() {
-    StringBuilder patch = new StringBuilder("[{\"op\":\"add\",\"path\":\"/a\",\"value\":\"xxxxxxxxxx\"}");
+    StringBuilder patch =
+        new StringBuilder("[{\"op\":\"add\",\"path\":\"/a\",\"value\":\"xxxxxxxxxx\"}");
     patch.append(",{\"op\":\"add\",\"path\":\"/l\",\"value\":[]}");
     for (int i = 0; i < 9_000; i++) {
       patch.append(",{\"op\":\"copy\",\"from\":\"/l\",\"path\":\"/l/-\"}");
@@ -265,7 +268,8 @@ class HostileInputTest {
             e -> {
               assertThat(e.code()).isEqualTo(422);
               assertThat(e.status().details().causes().getFirst().message())
-                  .startsWith("Unable to complete the copy, the accumulated size increase of copy is")
+                  .startsWith(
+                      "Unable to complete the copy, the accumulated size increase of copy is")
                   .endsWith("exceeding the limit 3145728");
             });
   }
