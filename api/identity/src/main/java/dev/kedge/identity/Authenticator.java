@@ -236,8 +236,11 @@ public final class Authenticator {
         extra);
   }
 
-  /** Reads a percent-encoded key of an extra header; a plus sign stays what it is. */
-  static String unescape(String key) {
+  /**
+   * Reads a percent-encoded key of an extra header; a plus sign stays what it is, as does a key that
+   * is not encoded in order.
+   */
+  public static String unescape(String key) {
     try {
       return URLDecoder.decode(key.replace("+", "%2B"), StandardCharsets.UTF_8);
     } catch (IllegalArgumentException _) {

@@ -32,6 +32,15 @@ public record AddressRange(long first, int bits) {
     return new AddressRange(address.get() & mask, bits);
   }
 
+  /** Reads CIDR notation; empty where {@link #parse} refuses it. */
+  static Optional<AddressRange> find(String cidr) {
+    try {
+      return Optional.of(parse(cidr));
+    } catch (IllegalArgumentException _) {
+      return Optional.empty();
+    }
+  }
+
   /** An IPv4 address in dotted notation as a number; empty where the text is none. */
   public static Optional<Long> address(String text) {
     String[] parts = text.split("\\.", -1);

@@ -73,7 +73,8 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
         new ServiceNetwork(
             settings.serviceRange(),
             settings.shared(),
-            () -> objects.listLatest(Resources.SERVICES, ""));
+            () -> objects.listLatest(Resources.SERVICES, ""),
+            () -> objects.list(Resources.SERVICE_CIDRS, ""));
     this.patches = new Patches(clock);
     this.scales = new Scales(patches);
     this.webhooks = new WebhookCalls();

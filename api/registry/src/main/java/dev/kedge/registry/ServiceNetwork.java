@@ -28,6 +28,7 @@ final class ServiceNetwork implements WriteHook {
   private final AddressRange range;
   private final boolean shared;
   private final Supplier<List<KubeObject>> stored;
+  private final Supplier<List<KubeObject>> cidrs;
 
   // Taken by writes of this server that are under way, so that no stored Service tells of them.
   private final Set<Long> pendingAddresses = new HashSet<>();
@@ -35,20 +36,42 @@ final class ServiceNetwork implements WriteHook {
   private final Set<Long> addresses = new HashSet<>();
   private final Set<Integer> ports = new HashSet<>();
   private final RandomGenerator random = RandomGenerator.getDefault();
-  // Static addresses are asked for at the low end, so random ones come from behind it as upstream.
-  private final long reservedLow;
 
   /**
    * Begins with everything free.
    *
    * @param shared whether other servers write Services too
    * @param stored all Services there are now
+   * @param cidrs all ServiceCIDRs there are now: ranges that users add
    */
-  ServiceNetwork(AddressRange range, boolean shared, Supplier<List<KubeObject>> stored) {
+  ServiceNetwork(
+      AddressRange range,
+      boolean shared,
+      Supplier<List<KubeObject>> stored,
+      Supplier<List<KubeObject>> cidrs) {
     this.range = range;
     this.shared = shared;
     this.stored = stored;
-    this.reservedLow = Math.min(Math.max(16, range.usable() / 16), Math.min(256, range.usable()));
+    this.cidrs = cidrs;
+  }
+
+  /** The range of the server's own, then those of ServiceCIDRs that are ready and stay. */
+  private List<AddressRange> ranges() {
+    List<AddressRange> all = new ArrayList<>(List.of(range));
+    for (KubeObject cidr : cidrs.get()) {
+      boolean ready =
+          cidr.status().objects("conditions").stream()
+              .anyMatch(
+                  condition ->
+                      condition.text("type").equals("Ready")
+                          && condition.text("status").equals("True"));
+      if (ready && !cidr.deleting()) {
+        for (String text : cidr.spec().strings("cidrs")) {
+          AddressRange.find(text).filter(found -> !all.contains(found)).ifPresent(all::add);
+        }
+      }
+    }
+    return all;
   }
 
   /** Takes over what stored Services use. */
@@ -283,12 +306,13 @@ final class ServiceNetwork implements WriteHook {
         return spec;
       }
       String why = "";
-      if (!range.contains(number.get())) {
+      List<AddressRange> ranges = ranges();
+      if (ranges.stream().noneMatch(one -> one.contains(number.get()))) {
         why =
             "the provided IP ("
                 + asked
                 + ") is not in the valid range. The range of valid IPs is "
-                + range;
+                + String.join(",", ranges.stream().map(AddressRange::toString).toList());
       } else if (!take(service, number.get())) {
         why = "provided IP is already allocated";
       }
@@ -451,15 +475,29 @@ final class ServiceNetwork implements WriteHook {
         && takeFree(range.usable(1))) {
       return Optional.of(range.usable(1));
     }
+    for (AddressRange one : ranges()) {
+      Optional<Long> free = take(one);
+      if (free.isPresent()) {
+        return free;
+      }
+    }
+    return Optional.empty();
+  }
+
+  private Optional<Long> take(AddressRange one) {
+    // Static addresses are asked for at the low end, so random ones come from behind it as upstream.
+    long reservedLow = Math.min(Math.max(16, one.usable() / 16), Math.min(256, one.usable()));
     for (boolean low : new boolean[] {false, true}) {
-      long from = low ? 2 : reservedLow + 1;
-      long to = low ? reservedLow : range.usable();
+      // The first address of the server's own range is the API's.
+      long first = one.equals(range) ? 2 : 1;
+      long from = low ? first : reservedLow + 1;
+      long to = low ? reservedLow : one.usable();
       if (from > to) {
         continue;
       }
       long offset = random.nextLong(to - from + 1);
       for (long i = 0; i <= to - from; i++) {
-        long address = range.usable(from + (offset + i) % (to - from + 1));
+        long address = one.usable(from + (offset + i) % (to - from + 1));
         if (takeFree(address)) {
           return Optional.of(address);
         }

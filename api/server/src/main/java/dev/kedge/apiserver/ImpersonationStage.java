@@ -1,14 +1,13 @@
 package dev.kedge.apiserver;
 
 import dev.kedge.http.Headers.Header;
+import dev.kedge.identity.Authenticator;
 import dev.kedge.identity.Authorizer;
 import dev.kedge.identity.Authorizer.Attributes;
 import dev.kedge.identity.Authorizer.Decision;
 import dev.kedge.identity.ServiceAccountTokens;
 import dev.kedge.identity.User;
 import dev.kedge.model.ApiException;
-import java.net.URLDecoder;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -35,9 +34,7 @@ final class ImpersonationStage implements Stage {
     for (Header header : call.headers().all()) {
       String lower = header.name().toLowerCase(Locale.ROOT);
       if (lower.startsWith(EXTRA)) {
-        String key =
-            URLDecoder.decode(
-                lower.substring(EXTRA.length()).replace("+", "%2B"), StandardCharsets.UTF_8);
+        String key = Authenticator.unescape(lower.substring(EXTRA.length()));
         extra.computeIfAbsent(key, _ -> new ArrayList<>()).add(header.value());
       }
     }

@@ -26,6 +26,7 @@ public record ControllerContext(
    * @param advertiseAddress where nodes and pods reach the API server
    * @param advertisePort the port there, such as 6443
    * @param apiServiceAddress cluster address of the {@code kubernetes} Service, such as 10.43.0.1
+   * @param serviceCidr network of Services, such as 10.43.0.0/16
    * @param clusterCidrs pod networks, one per address family, such as 10.42.0.0/16
    * @param nodeMaskSizes prefix length of each node's share, per entry of {@code clusterCidrs}
    * @param resources every served resource that can be listed and deleted, as discovery would tell;
@@ -39,6 +40,7 @@ public record ControllerContext(
       String advertiseAddress,
       int advertisePort,
       String apiServiceAddress,
+      String serviceCidr,
       List<String> clusterCidrs,
       List<Integer> nodeMaskSizes,
       Supplier<List<ResourceType>> resources,

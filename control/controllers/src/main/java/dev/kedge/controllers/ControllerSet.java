@@ -43,6 +43,7 @@ public final class ControllerSet implements AutoCloseable {
             EphemeralVolumeController.create(context),
             NodeLifecycleController.create(context, recorders),
             NodeCidrController.create(context, recorders),
+            ServiceCidrController.create(context),
             PodGarbageController.create(context),
             DisruptionController.create(context, recorders),
             ResourceQuotaController.create(context, garbageCollector),

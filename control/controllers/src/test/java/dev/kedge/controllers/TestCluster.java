@@ -120,6 +120,7 @@ final class TestCluster implements AutoCloseable {
                     "192.0.2.1",
                     6443,
                     "10.43.0.1",
+                    "10.43.0.0/16",
                     List.of("10.42.0.0/16"),
                     List.of(24),
                     this::resources,

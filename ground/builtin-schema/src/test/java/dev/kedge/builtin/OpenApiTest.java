@@ -34,13 +34,62 @@ class OpenApiTest {
     }
     counts.forEach(
         (subject, count) ->
-            System.out.printf("OpenAPI v3: %s: %d of %d%n", subject, count[0], count[1]));
+            System.out.printf("OpenAPI v3: %s: %d of %d equal%n", subject, count[0], count[1]));
     // The artifacts know a field or two that upstream's documents of the same level do not.
     assertShare("fields", 0.999);
     assertAll("types", "list types", "map keys", "merge keys", "strategies", "kinds");
     assertShare("required", 1);
     assertShare("descriptions", 0.98);
     assertShare("operations", 1);
+  }
+
+  /** Version 2: paths, definitions and their fields; docs/openapi-differences.md has the list. */
+  @Test
+  void theSwaggerDocumentEqualsUpstreams() {
+    JsonObject upstream = Oracle.parse(Oracle.folder().resolve("openapi/swagger.json"));
+    JsonObject ours =
+        OpenApi.v2(BuiltinResources.all().stream().map(OpenApi.Resource::of).toList());
+    upstream
+        .object("definitions")
+        .forEach(
+            (name, value) -> {
+              if (name.matches(".*\\.v[0-9]+\\.[A-Za-z]+") && value instanceof JsonObject wanted) {
+                JsonObject own = ours.object("definitions", name);
+                count("v2 definitions", !own.isEmpty(), name);
+                if (!own.isEmpty()) {
+                  count(
+                      "v2 fields",
+                      new TreeSet<>(wanted.object("properties").names())
+                          .equals(new TreeSet<>(own.object("properties").names())),
+                      name);
+                  count(
+                      "v2 required",
+                      new TreeSet<>(wanted.strings("required"))
+                          .equals(new TreeSet<>(own.strings("required"))),
+                      name);
+                }
+              }
+            });
+    upstream
+        .object("paths")
+        .forEach(
+            (path, value) -> {
+              if (path.matches("/apis?/(.*/)?v[0-9]+/.*") && !path.contains("/watch/")) {
+                JsonObject own = ours.object("paths", path);
+                count(
+                    "v2 paths",
+                    value instanceof JsonObject wanted
+                        && new TreeSet<>(wanted.names()).equals(new TreeSet<>(own.names())),
+                    path + " " + own.names());
+              }
+            });
+    counts.forEach(
+        (subject, count) ->
+            System.out.printf("OpenAPI %s: %d of %d equal%n", subject, count[0], count[1]));
+    faults.forEach(fault -> System.out.println("OpenAPI " + fault));
+    assertShare("v2 fields", 0.99);
+    assertShare("v2 required", 0.99);
+    assertShare("v2 definitions", 0.95);
   }
 
   private void assertAll(String... subjects) {

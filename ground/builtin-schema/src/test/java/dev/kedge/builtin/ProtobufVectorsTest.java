@@ -8,6 +8,7 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.Protobuf;
 import dev.kedge.model.Schema;
 import dev.kedge.model.SchemaDecoder;
+import dev.kedge.model.Yaml;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,6 +35,10 @@ class ProtobufVectorsTest {
         continue;
       }
       checked++;
+      String yaml = Files.readString(Path.of(file.toString().replace(".json", ".yaml")));
+      if (!Yaml.parse(yaml).equals(json) || !Yaml.write(json).equals(yaml)) {
+        faults.add(kind + ": YAML differs");
+      }
       byte[] expected = Files.readAllBytes(Path.of(file.toString().replace(".json", ".pb")));
       var decoded = SchemaDecoder.decode(schema, kind, json);
       if (!decoded.unknownFields().isEmpty()) {
@@ -57,7 +62,10 @@ class ProtobufVectorsTest {
                 + " written");
       }
     }
-    System.out.printf("protobuf vectors: %d kinds, %d faults%n", checked, faults.size());
+    long faulty = faults.stream().map(fault -> fault.substring(0, fault.indexOf(": "))).distinct().count();
+    System.out.printf(
+        "api-testdata: %d of %d kinds equal in JSON, YAML and protobuf%n",
+        checked - faulty, checked);
     assertThat(faults).isEmpty();
     // Served nowhere, and absent from the artifacts the schemas are made from.
     assertThat(notBuiltIn).containsExactly("v1, Kind=PodStatusResult");

@@ -96,6 +96,10 @@ public final class Resources {
           "customresourcedefinitions",
           "CustomResourceDefinition",
           false);
+  public static final ResourceType SERVICE_CIDRS =
+      new ResourceType("networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", false);
+  public static final ResourceType IP_ADDRESSES =
+      new ResourceType("networking.k8s.io", "v1", "ipaddresses", "IPAddress", false);
   public static final ResourceType API_SERVICES =
       new ResourceType("apiregistration.k8s.io", "v1", "apiservices", "APIService", false);
   public static final ResourceType MUTATING_WEBHOOK_CONFIGURATIONS =

@@ -241,6 +241,7 @@ public final class KedgeServer implements AutoCloseable {
             config.advertiseAddress(),
             config.advertisePort(),
             serving.apiServiceAddress(),
+            config.serviceCidr(),
             List.of(config.clusterCidr()),
             List.of(24),
             () ->

@@ -7,10 +7,12 @@ import dev.kedge.model.KubeObject;
 import dev.kedge.model.Names;
 import dev.kedge.model.Status.Cause;
 import dev.kedge.registry.Strategy;
+import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
-/** Ingresses, network policies and endpoint slices. */
+/** Ingresses, network policies, endpoint slices, networks and addresses of Services. */
 final class NetworkKinds {
   private NetworkKinds() {}
 
@@ -260,6 +262,106 @@ final class NetworkKinds {
       Checks checks = new Checks();
       checks.immutable("", slice.json(), old.json(), "addressType");
       return checks.causes();
+    }
+  }
+
+  static final class ServiceCidr implements Strategy {
+    @Override
+    public KubeObject prepareForCreate(KubeObject cidr) {
+      return cidr.withStatus(JsonObject.EMPTY);
+    }
+
+    @Override
+    public List<Cause> validate(KubeObject cidr) {
+      Checks checks = new Checks();
+      List<String> cidrs = cidr.spec().strings("cidrs");
+      if (cidrs.isEmpty()) {
+        checks.required("spec.cidrs", "at least one CIDR required");
+      } else if (cidrs.size() > 2) {
+        checks.invalid("spec.cidrs", cidr.spec(), "may only hold up to 2 values");
+      } else if (cidrs.size() == 2
+          && cidrs.getFirst().contains(":") == cidrs.getLast().contains(":")) {
+        checks.invalid(
+            "spec.cidrs",
+            cidr.spec(),
+            "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and"
+                + " 2001:db8::/64");
+      } else {
+        for (int i = 0; i < cidrs.size(); i++) {
+          if (!isCidr(cidrs.get(i))) {
+            checks.invalid(
+                "spec.cidrs[" + i + "]",
+                cidrs.get(i),
+                "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+          }
+        }
+      }
+      return checks.causes();
+    }
+
+    @Override
+    public List<Cause> validateUpdate(KubeObject cidr, KubeObject old) {
+      Checks checks = new Checks();
+      List<String> before = old.spec().strings("cidrs");
+      List<String> after = cidr.spec().strings("cidrs");
+      // The second family may be added later.
+      if (before.size() != 1 || after.isEmpty() || !after.getFirst().equals(before.getFirst())) {
+        checks.immutable("spec.", cidr.spec(), old.spec(), "cidrs");
+      }
+      return checks.causes();
+    }
+
+    private static boolean isCidr(String text) {
+      int slash = text.indexOf('/');
+      Optional<InetAddress> address =
+          slash < 0 ? Optional.empty() : literal(text.substring(0, slash));
+      return address.isPresent()
+          && text.substring(slash + 1).matches("0|[1-9][0-9]{0,2}")
+          && Integer.parseInt(text.substring(slash + 1)) <= address.get().getAddress().length * 8;
+    }
+  }
+
+  static final class IpAddress implements Strategy {
+    @Override
+    public List<Cause> validate(KubeObject address) {
+      Checks checks = new Checks();
+      Optional<InetAddress> literal = literal(address.name());
+      if (literal.isEmpty()) {
+        checks.invalid(
+            "metadata.name",
+            address.name(),
+            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+      }
+      JsonObject parent = address.spec().object("parentRef");
+      if (parent.isEmpty()) {
+        checks.required("spec.parentRef", "");
+      } else {
+        for (String field : List.of("resource", "name")) {
+          if (parent.text(field).isEmpty()) {
+            checks.required("spec.parentRef." + field, "");
+          }
+        }
+      }
+      return checks.causes();
+    }
+
+    @Override
+    public List<Cause> validateUpdate(KubeObject address, KubeObject old) {
+      Checks checks = new Checks();
+      checks.immutable("spec.", address.spec(), old.spec(), "parentRef");
+      return checks.causes();
+    }
+  }
+
+  private static Optional<InetAddress> literal(String text) {
+    // The library takes old forms too, such as 10.1 and 0x7f.1.
+    if (!text.contains(":") && !text.matches("[0-9]{1,3}(\\.[0-9]{1,3}){3}")) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(InetAddress.ofLiteral(text));
+    } catch (IllegalArgumentException _) {
+      return Optional.empty();
     }
   }
 }

@@ -30,6 +30,8 @@ public final class Strategies {
           Map.entry(
               "autoscaling/HorizontalPodAutoscaler", new ClusterKinds.HorizontalPodAutoscaler()),
           Map.entry("policy/PodDisruptionBudget", new ClusterKinds.PodDisruptionBudget()),
+          Map.entry("networking.k8s.io/ServiceCIDR", new NetworkKinds.ServiceCidr()),
+          Map.entry("networking.k8s.io/IPAddress", new NetworkKinds.IpAddress()),
           Map.entry("networking.k8s.io/Ingress", new NetworkKinds.Ingress()),
           Map.entry("networking.k8s.io/IngressClass", new ClusterKinds.IngressClass()),
           Map.entry("networking.k8s.io/NetworkPolicy", new NetworkKinds.NetworkPolicy()),
