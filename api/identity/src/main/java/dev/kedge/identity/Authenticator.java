@@ -237,8 +237,8 @@ public final class Authenticator {
   }
 
   /**
-   * Reads a percent-encoded key of an extra header; a plus sign stays what it is, as does a key that
-   * is not encoded in order.
+   * Reads a percent-encoded key of an extra header; a plus sign stays what it is, as does a key
+   * that is not encoded in order.
    */
   public static String unescape(String key) {
     try {

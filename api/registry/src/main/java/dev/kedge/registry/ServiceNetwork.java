@@ -485,7 +485,8 @@ final class ServiceNetwork implements WriteHook {
   }
 
   private Optional<Long> take(AddressRange one) {
-    // Static addresses are asked for at the low end, so random ones come from behind it as upstream.
+    // Static addresses are asked for at the low end, so random ones come from behind it as
+    // upstream.
     long reservedLow = Math.min(Math.max(16, one.usable() / 16), Math.min(256, one.usable()));
     for (boolean low : new boolean[] {false, true}) {
       // The first address of the server's own range is the API's.

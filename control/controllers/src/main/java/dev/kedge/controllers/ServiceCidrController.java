@@ -165,8 +165,8 @@ final class ServiceCidrController implements Reconciler {
             cidr,
             "False",
             "Terminating",
-            "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a"
-                + " new ServiceCIDR");
+            "There are still IPAddresses referencing the ServiceCIDR, please remove them or create"
+                + " a new ServiceCIDR");
       } else {
         finalizers.remove(PROTECTION);
         finalizers(cidr, finalizers);
@@ -225,10 +225,7 @@ final class ServiceCidrController implements Reconciler {
     Writes.awaitSeen(
         cidrs,
         Writes.status(
-            client,
-            Resources.SERVICE_CIDRS,
-            cidr,
-            JsonObject.of("conditions", conditions)));
+            client, Resources.SERVICE_CIDRS, cidr, JsonObject.of("conditions", conditions)));
   }
 
   /** Whether an address is in this ServiceCIDR and in no other that stays. */
@@ -258,8 +255,6 @@ final class ServiceCidrController implements Reconciler {
     byte[] one = InetAddress.ofLiteral(address).getAddress();
     int host = base.length * 8 - Integer.parseInt(network.substring(slash + 1));
     return base.length == one.length
-        && new BigInteger(1, base)
-            .shiftRight(host)
-            .equals(new BigInteger(1, one).shiftRight(host));
+        && new BigInteger(1, base).shiftRight(host).equals(new BigInteger(1, one).shiftRight(host));
   }
 }

@@ -57,8 +57,7 @@ class ServiceCidrTest {
     cluster.awaitPresent(Resources.IP_ADDRESSES, "", address, _ -> true);
     KubeObject object = cluster.client.get(Resources.IP_ADDRESSES, "", address);
     assertThat(object.spec().object("parentRef"))
-        .isEqualTo(
-            JsonObject.of("resource", "services", "namespace", "default", "name", "web"));
+        .isEqualTo(JsonObject.of("resource", "services", "namespace", "default", "name", "web"));
     assertThat(object.metadata().text("labels", "ipaddress.kubernetes.io/managed-by"))
         .isEqualTo("ipallocator.k8s.io");
     // One that somebody removes comes back; that of a removed Service goes.

@@ -62,7 +62,8 @@ class ProtobufVectorsTest {
                 + " written");
       }
     }
-    long faulty = faults.stream().map(fault -> fault.substring(0, fault.indexOf(": "))).distinct().count();
+    long faulty =
+        faults.stream().map(fault -> fault.substring(0, fault.indexOf(": "))).distinct().count();
     System.out.printf(
         "api-testdata: %d of %d kinds equal in JSON, YAML and protobuf%n",
         checked - faulty, checked);
