@@ -15,7 +15,7 @@ import java.util.Optional;
  * A cron schedule: five fields with lists, ranges, steps and names, {@code @hourly} and its like,
  * and {@code @every 90m}.
  */
-sealed interface CronSchedule {
+public sealed interface CronSchedule {
   /** The first time after an instant; empty if there is none within five years. */
   Optional<Instant> next(Instant after, ZoneId zone);
 

@@ -12,19 +12,20 @@ import java.util.List;
  */
 public final class Main {
   private static final List<String> COMMANDS =
-      List.of("server", "kubectl", "killall", "uninstall", "check-config", "version", "help");
+      List.of(
+          "server",
+          "kubectl",
+          "snapshot",
+          "etcd-snapshot",
+          "killall",
+          "uninstall",
+          "check-config",
+          "version",
+          "help");
 
   /** What K3s has and this version has not. */
   private static final List<String> LATER =
-      List.of(
-          "agent",
-          "crictl",
-          "ctr",
-          "token",
-          "etcd-snapshot",
-          "secrets-encrypt",
-          "certificate",
-          "completion");
+      List.of("agent", "crictl", "ctr", "token", "secrets-encrypt", "certificate", "completion");
 
   private Main() {}
 
@@ -44,6 +45,7 @@ public final class Main {
       return switch (command) {
         case "server" -> ServerCommand.run(program, rest);
         case "kubectl" -> Kubectl.run(rest.toArray(String[]::new));
+        case "snapshot", "etcd-snapshot" -> SnapshotCommand.run(program, command, rest, System.out);
         case "killall" -> Cleanup.killAll(program, rest);
         case "uninstall" -> Cleanup.uninstall(program, rest);
         case "check-config" -> CheckConfig.run(rest);
@@ -87,6 +89,7 @@ public final class Main {
 
           server         run the control plane and this node (kedge server --help)
           kubectl        talk to the cluster
+          snapshot       save, list, restore, delete or prune snapshots of the datastore
           killall        stop every container and remove what they left on this machine
           uninstall      killall, then remove all data and configuration
           check-config   check whether this machine can run containers

@@ -14,13 +14,15 @@ final class ServerFlags {
       "servers can join each other, nodes without a server not yet";
   private static final String ONE_PROCESS =
       "kedge has no separate component to pass arguments to; use kedge's own flags";
-  private static final String OWN_ETCD =
-      "etcd's snapshots are taken twice a day into server/db/snapshots and five are kept; this"
-          + " cannot be chosen yet";
 
   private ServerFlags() {}
 
   static Flags table(ProgramName program) {
+    return new Flags("server", list(program));
+  }
+
+  /** The flags, also for commands about a server. */
+  static List<Flag> list(ProgramName program) {
     List<Flag> flags = new ArrayList<>();
     // Configuration and log
     flags.add(
@@ -132,6 +134,7 @@ final class ServerFlags {
     flags.add(
         Flag.of(
             TEXT, "etcd-peer-port", "", "2380", "port of this server's etcd for other members"));
+    snapshots(flags);
     // Network
     flags.add(Flag.of(TEXT, "cluster-cidr", "", "10.42.0.0/16", "addresses of pods"));
     flags.add(Flag.of(TEXT, "service-cidr", "", "10.43.0.0/16", "addresses of Services"));
@@ -273,37 +276,14 @@ final class ServerFlags {
             "vpn-auth-file")) {
       flags.add(Flag.refused(arg, NO_AGENTS));
     }
-    for (String arg :
-        List.of(
-            "etcd-disable-snapshots",
-            "etcd-snapshot-name",
-            "etcd-snapshot-schedule-cron",
-            "etcd-snapshot-retention",
-            "etcd-snapshot-dir",
-            "etcd-snapshot-compress",
-            "etcd-snapshot-reconcile-interval",
-            "etcd-s3",
-            "etcd-s3-endpoint",
-            "etcd-s3-endpoint-ca",
-            "etcd-s3-skip-ssl-verify",
-            "etcd-s3-access-key",
-            "etcd-s3-secret-key",
-            "etcd-s3-session-token",
-            "etcd-s3-bucket",
-            "etcd-s3-bucket-lookup-type",
-            "etcd-s3-region",
-            "etcd-s3-folder",
-            "etcd-s3-retention",
-            "etcd-s3-proxy",
-            "etcd-s3-config-secret",
-            "etcd-s3-insecure",
-            "etcd-s3-timeout")) {
-      flags.add(Flag.refused(arg, OWN_ETCD));
-    }
     flags.add(
         Flag.refused(
-            "cluster-reset-restore-path",
-            "bring a snapshot back with etcdctl, as docs/high-availability.md says"));
+            "etcd-snapshot-reconcile-interval",
+            "snapshots are looked for where they are kept, so there is nothing to reconcile"));
+    flags.add(
+        Flag.refused(
+            "etcd-s3-proxy,etcd-s3-config-secret",
+            "S3 is reached without a proxy and set up by flags, environment or configuration"));
     flags.add(Flag.refused("kine-tls", "kedge speaks to its datastore without kine"));
     flags.add(Flag.refused("etcd-expose-metrics", "kedge sets its etcd up by itself"));
     flags.add(Flag.refused("disable-etcd", "a server without etcd uses --datastore-endpoint"));
@@ -357,7 +337,111 @@ final class ServerFlags {
             "node-internal-dns,node-external-dns",
             "DNS names as node addresses are not supported yet"));
     flags.add(Flag.refused("v,vmodule,alsologtostderr", "use --debug"));
-    return new Flags("server", flags);
+    return flags;
+  }
+
+  private static void snapshots(List<Flag> flags) {
+    flags.add(
+        Flag.of(
+            TEXT,
+            "cluster-reset-restore-path",
+            "",
+            "",
+            "snapshot to make that cluster of: a file, or a name in S3"));
+    flags.add(
+        Flag.of(
+            SWITCH,
+            "etcd-disable-snapshots",
+            "",
+            "false",
+            "take no snapshots of the datastore by schedule"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "etcd-snapshot-schedule-cron",
+            "",
+            "",
+            "when to take them (default: 0 */4 * * * with SQLite, 0 */12 * * * with an etcd of its"
+                + " own, never with other datastores)"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "etcd-snapshot-retention",
+            "",
+            "",
+            "how many of them to keep (default: 12 of SQLite by its default schedule, else 5)"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "etcd-snapshot-dir",
+            "",
+            "",
+            "directory of snapshots (default: data-dir/server/db/snapshots)"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "etcd-snapshot-name",
+            "",
+            "etcd-snapshot",
+            "what the names of those taken by schedule begin with"));
+    flags.add(
+        Flag.of(SWITCH, "etcd-snapshot-compress", "", "true", "compress snapshots with gzip"));
+    flags.add(
+        Flag.of(
+            SWITCH,
+            "snapshot-encrypt",
+            env("SNAPSHOT_ENCRYPT"),
+            "false",
+            "encrypt snapshots with a key drawn from the token"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "snapshot-passphrase-file",
+            env("SNAPSHOT_PASSPHRASE_FILE"),
+            "",
+            "encrypt snapshots with a key drawn from this file's text instead; also to read them"));
+    flags.add(Flag.of(SWITCH, "etcd-s3", "", "false", "bring snapshots to S3 too"));
+    flags.add(
+        Flag.of(
+            TEXT, "etcd-s3-endpoint", "", "s3.amazonaws.com", "host, perhaps with port, of S3"));
+    flags.add(
+        Flag.of(
+            TEXT, "etcd-s3-endpoint-ca", "", "", "authority of the endpoint's certificate (PEM)"));
+    flags.add(
+        Flag.of(
+            SWITCH,
+            "etcd-s3-skip-ssl-verify",
+            "",
+            "false",
+            "do not check the endpoint's certificate"));
+    flags.add(Flag.of(TEXT, "etcd-s3-access-key", "AWS_ACCESS_KEY_ID", "", "access key of S3"));
+    flags.add(Flag.of(TEXT, "etcd-s3-secret-key", "AWS_SECRET_ACCESS_KEY", "", "secret key of S3"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "etcd-s3-session-token",
+            "AWS_SESSION_TOKEN",
+            "",
+            "what belongs to keys that were given for a time"));
+    flags.add(Flag.of(TEXT, "etcd-s3-bucket", "", "", "bucket for snapshots"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "etcd-s3-bucket-lookup-type",
+            "",
+            "auto",
+            "where the bucket stands in URLs: dns, path, or auto (dns at amazonaws.com)"));
+    flags.add(Flag.of(TEXT, "etcd-s3-region", "", "us-east-1", "region of the bucket"));
+    flags.add(Flag.of(TEXT, "etcd-s3-folder", "", "", "folder in the bucket"));
+    flags.add(
+        Flag.of(
+            TEXT,
+            "etcd-s3-retention",
+            "",
+            "",
+            "how many to keep there (default: as many as in the directory)"));
+    flags.add(Flag.of(SWITCH, "etcd-s3-insecure", "", "false", "http instead of https"));
+    flags.add(Flag.of(TEXT, "etcd-s3-timeout", "", "5m0s", "time for one request to S3"));
   }
 
   /** Both spellings of an environment variable; kedge's own wins. */

@@ -4,6 +4,7 @@ import dev.kedge.lifecycle.UserException;
 import dev.kedge.model.Quantity;
 import dev.kedge.server.Datastore;
 import dev.kedge.server.ServerConfig;
+import dev.kedge.store.snapshot.S3Bucket;
 import java.io.IOException;
 import java.net.Inet4Address;
 import java.net.InetAddress;
@@ -14,14 +15,19 @@ import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Makes a checked {@link ServerConfig} of flag values; every fault is a {@link UserException}. */
 final class ServerOptions {
@@ -115,7 +121,101 @@ final class ServerOptions {
             values.isSet("default-local-storage-path")
                 ? Path.of(values.text("default-local-storage-path")).toAbsolutePath()
                 : dataDir.resolve("storage")),
-        audit(apiServerArguments(values)));
+        audit(apiServerArguments(values)),
+        snapshots(values));
+  }
+
+  private static ServerConfig.Snapshots snapshots(Flags.Values values) {
+    return new ServerConfig.Snapshots(
+        values.on("etcd-disable-snapshots"),
+        given(values, "etcd-snapshot-schedule-cron"),
+        count(values, "etcd-snapshot-retention"),
+        file(values, "etcd-snapshot-dir"),
+        snapshotName(values, "etcd-snapshot-name"),
+        values.on("etcd-snapshot-compress"),
+        values.on("snapshot-encrypt"),
+        file(values, "snapshot-passphrase-file"),
+        s3(values),
+        count(values, "etcd-s3-retention"));
+  }
+
+  /** What may begin the name of a file. */
+  static String snapshotName(Flags.Values values, String flag) {
+    String name = values.text(flag);
+    if (!name.matches("[A-Za-z0-9_][A-Za-z0-9._-]{0,200}")) {
+      throw new UserException(
+          "--" + flag + " " + name + " is no name: letters, digits, '-', '_' and '.' make one");
+    }
+    return name;
+  }
+
+  private static Optional<S3Bucket.Settings> s3(Flags.Values values) {
+    if (!values.on("etcd-s3")) {
+      return Optional.empty();
+    }
+    for (String needed : List.of("etcd-s3-bucket", "etcd-s3-access-key", "etcd-s3-secret-key")) {
+      if (values.text(needed).isEmpty()) {
+        throw new UserException("--etcd-s3 needs --" + needed);
+      }
+    }
+    String endpoint = values.text("etcd-s3-endpoint").replaceFirst("^https?://", "");
+    if (!endpoint.matches("[A-Za-z0-9.-]+(:\\d{1,5})?/?")) {
+      throw new UserException(
+          "--etcd-s3-endpoint "
+              + endpoint
+              + " is no host; give for instance minio.example.org:9000");
+    }
+    String lookup = values.text("etcd-s3-bucket-lookup-type").toUpperCase(Locale.ROOT);
+    if (Stream.of(S3Bucket.Lookup.values()).noneMatch(known -> known.name().equals(lookup))) {
+      throw new UserException(
+          "--etcd-s3-bucket-lookup-type must be auto, dns or path, not "
+              + values.text("etcd-s3-bucket-lookup-type"));
+    }
+    return Optional.of(
+        new S3Bucket.Settings(
+            endpoint.replaceFirst("/$", ""),
+            file(values, "etcd-s3-endpoint-ca"),
+            !values.on("etcd-s3-skip-ssl-verify"),
+            values.on("etcd-s3-insecure"),
+            values.text("etcd-s3-bucket"),
+            values.text("etcd-s3-folder"),
+            values.text("etcd-s3-region"),
+            values.text("etcd-s3-access-key"),
+            values.text("etcd-s3-secret-key"),
+            given(values, "etcd-s3-session-token"),
+            S3Bucket.Lookup.valueOf(lookup),
+            duration(values, "etcd-s3-timeout")));
+  }
+
+  /** As Go writes one: {@code 5m0s}. */
+  private static Duration duration(Flags.Values values, String flag) {
+    String text = values.text(flag);
+    Matcher parts =
+        Pattern.compile("(?:(\\d{1,4})h)?(?:(\\d{1,5})m)?(?:(\\d{1,6})s)?").matcher(text);
+    if (parts.matches()) {
+      Duration sum =
+          Duration.ofHours(number(parts.group(1)))
+              .plusMinutes(number(parts.group(2)))
+              .plusSeconds(number(parts.group(3)));
+      if (sum.isPositive()) {
+        return sum;
+      }
+    }
+    throw new UserException("--" + flag + " must be a time such as 5m0s, not " + text);
+  }
+
+  private static int number(@Nullable String digits) {
+    return digits == null ? 0 : Integer.parseInt(digits);
+  }
+
+  private static Optional<String> given(Flags.Values values, String flag) {
+    return Optional.of(values.text(flag)).filter(text -> !text.isEmpty());
+  }
+
+  private static OptionalInt count(Flags.Values values, String flag) {
+    return values.text(flag).isEmpty()
+        ? OptionalInt.empty()
+        : OptionalInt.of(values.number(flag, 0, 100_000));
   }
 
   /** What K3s passes on to the API server, where kedge has it too. */
@@ -200,6 +300,11 @@ final class ServerOptions {
           "--datastore-durability, --datastore-size-limit and --storage-profile are for SQLite;"
               + " etcd, which --cluster-init and --server bring, has none of them");
     }
+    if (!values.text("cluster-reset-restore-path").isEmpty() && !values.on("cluster-reset")) {
+      throw new UserException(
+          "--cluster-reset-restore-path goes with --cluster-reset; for other datastores than a"
+              + " server's own etcd there is kedge snapshot restore");
+    }
     if (init && server.isPresent()) {
       throw new UserException(
           "--cluster-init begins a cluster and --server joins one; give one of them");
@@ -209,6 +314,7 @@ final class ServerOptions {
         server,
         init,
         values.on("cluster-reset"),
+        given(values, "cluster-reset-restore-path"),
         values.number("etcd-client-port", 1, 65535),
         values.number("etcd-peer-port", 1, 65535),
         !values.on("no-install"));

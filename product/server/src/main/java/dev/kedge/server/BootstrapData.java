@@ -90,6 +90,16 @@ record BootstrapData(Map<String, String> files, Map<String, String> settings) {
                     + " all servers");
           }
         });
+    requireSameCluster(config);
+    installFiles(config);
+  }
+
+  /**
+   * Refuses a data directory of another cluster.
+   *
+   * @throws UserException if one of the files is there with other content
+   */
+  void requireSameCluster(ServerConfig config) {
     Path directory = config.tlsDir();
     files.forEach(
         (name, text) -> {
@@ -103,7 +113,11 @@ record BootstrapData(Map<String, String> files, Map<String, String> settings) {
                     + " differs); choose another with --data-dir");
           }
         });
-    files.forEach((name, text) -> write(directory, name, text));
+  }
+
+  /** Writes the authorities and keys. */
+  void installFiles(ServerConfig config) {
+    files.forEach((name, text) -> write(config.tlsDir(), name, text));
   }
 
   private static Optional<String> read(Path file) {

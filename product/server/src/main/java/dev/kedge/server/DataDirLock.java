@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,7 +34,7 @@ final class DataDirLock implements AutoCloseable {
       Files.createDirectories(dataDir.resolve("server"));
       FileChannel channel =
           FileChannel.open(file(dataDir), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-      @Nullable FileLock lock = channel.tryLock();
+      @Nullable FileLock lock = tryLock(channel);
       if (lock == null) {
         channel.close();
         throw new UserException(
@@ -49,6 +50,15 @@ final class DataDirLock implements AutoCloseable {
     } catch (IOException e) {
       throw new UserException(
           "the data directory " + dataDir + " cannot be locked: " + e.getMessage(), e);
+    }
+  }
+
+  private static @Nullable FileLock tryLock(FileChannel channel) throws IOException {
+    try {
+      return channel.tryLock();
+    } catch (OverlappingFileLockException e) {
+      // Another server of this process: the same answer as for another process.
+      return null;
     }
   }
 

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -169,6 +170,11 @@ public record Datastore(
       case SQLITE -> Optional.of(sqliteFile(endpoint).orElse(embedded));
       case POSTGRES, MYSQL, ETCD -> Optional.empty();
     };
+  }
+
+  /** {@code sqlite}, {@code postgres}, {@code mysql} or {@code etcd}. */
+  String engineName() {
+    return engine(endpoint).name().toLowerCase(Locale.ROOT);
   }
 
   /** Without the password. */

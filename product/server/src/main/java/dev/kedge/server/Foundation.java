@@ -10,19 +10,16 @@ import dev.kedge.store.Store.Entry;
 import dev.kedge.store.Store.WriteResult.Committed;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.etcd.EtcdStore;
+import dev.kedge.store.snapshot.StoreFilling;
+import dev.kedge.store.snapshot.StoreRecords;
 import dev.kedge.store.sql.SqliteStore;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.Semaphore;
 
 /**
  * What everything else of a server stands on: where its objects are kept, and the authorities that
@@ -53,7 +50,7 @@ record Foundation(
     } else {
       foundation = onSqlite(config, startup, parts, clock);
     }
-    foundation.keepToken(config);
+    keepToken(config, foundation.token(), foundation.certificates());
     return foundation;
   }
 
@@ -65,7 +62,7 @@ record Foundation(
     Store store =
         parts.add(
             "datastore",
-            startup.run("datastore", () -> config.datastore().open(config.databaseFile())));
+            startup.run("datastore", () -> new Restoring(config, startup, clock).openOrRestore()));
     ClusterToken token = givenToken(config).orElseGet(ClusterToken::random);
     return new Foundation(store, opening.await(), token, Optional.empty(), false);
   }
@@ -74,6 +71,7 @@ record Foundation(
       ServerConfig config, Store store, Startup startup, Clock clock) {
     Optional<ClusterToken> given = givenToken(config);
     ClusterToken token = given.orElseGet(ClusterToken::random);
+    Restoring.requireWhole(store);
     ClusterCertificates certificates =
         startup.run("certificates", () -> share(config, store, token, given.isPresent(), clock));
     return new Foundation(store, certificates, token, Optional.empty(), true);
@@ -102,6 +100,7 @@ record Foundation(
             "etcd",
             startup.run("etcd", () -> EmbeddedEtcd.start(config, opened, members, startup)));
     Store store = parts.add("datastore", startup.run("datastore", () -> open(etcd.settings())));
+    Restoring.requireWhole(store);
     if (server.isEmpty() && Files.exists(config.databaseFile())) {
       moveIn(config, store, startup);
     }
@@ -172,33 +171,14 @@ record Foundation(
   /** Copies the objects of a server that ran alone; its database file stays, under another name. */
   private static void moveIn(ServerConfig config, Store store, Startup startup) {
     Path file = config.databaseFile();
-    List<Entry> entries;
+    long moved;
+    // What an earlier start moved before it was cut short is there already. Clients know no more of
+    // the store than its own revision, as it is closed.
     try (Store alone = SqliteStore.open(file)) {
-      entries = alone.list("/", 0, "", 0).entries();
-    }
-    // What an earlier start moved before it was cut short is there already.
-    List<Future<?>> moves = new ArrayList<>();
-    Semaphore together = new Semaphore(64);
-    try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
-      for (Entry entry : entries) {
-        together.acquireUninterruptibly();
-        moves.add(
-            threads.submit(
-                () -> {
-                  try {
-                    store.create(entry.key(), entry.value());
-                  } finally {
-                    together.release();
-                  }
-                }));
-      }
-    }
-    for (Future<?> move : moves) {
-      if (move.state() == Future.State.FAILED) {
-        throw new UserException(
-            "the objects in " + file + " cannot be moved to etcd: " + move.exceptionNow(),
-            move.exceptionNow());
-      }
+      moved = StoreFilling.fill(store, alone.currentRevision(), new StoreRecords(alone));
+    } catch (StoreException e) {
+      throw new UserException(
+          "the objects in " + file + " cannot be moved to etcd: " + e.getMessage(), e);
     }
     Path kept = file.resolveSibling(file.getFileName() + ".moved-to-etcd");
     try {
@@ -206,12 +186,11 @@ record Foundation(
     } catch (IOException e) {
       throw new UserException("cannot rename " + file + ": " + e.getMessage(), e);
     }
-    startup.say(
-        "  moved " + entries.size() + " objects from SQLite to etcd; the file stays as " + kept);
+    startup.say("  moved " + moved + " objects from SQLite to etcd; the file stays as " + kept);
   }
 
   /** What the operator gave, else what an earlier start kept. */
-  private static Optional<ClusterToken> givenToken(ServerConfig config) {
+  static Optional<ClusterToken> givenToken(ServerConfig config) {
     if (config.cluster().token().isPresent()) {
       return config.cluster().token().map(ClusterToken::parse);
     }
@@ -225,7 +204,8 @@ record Foundation(
     }
   }
 
-  private void keepToken(ServerConfig config) {
+  /** Keeps the token for the next start, and for who joins. */
+  static void keepToken(ServerConfig config, ClusterToken token, ClusterCertificates certificates) {
     Path file = config.tokenFile();
     String full = token.full(certificates.serverAuthority().bundlePem()) + "\n";
     try {

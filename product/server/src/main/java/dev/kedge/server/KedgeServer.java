@@ -110,11 +110,18 @@ public final class KedgeServer implements AutoCloseable {
   }
 
   /**
-   * Makes a cluster of this server's etcd member alone, for when the others are lost for good.
+   * Makes a cluster of this server's etcd member alone, for when the others are lost for good; with
+   * what it has, or with a snapshot.
    *
-   * @throws UserException if it was no member, or etcd does not start
+   * @throws UserException if it was no member, or etcd does not start, or the snapshot cannot be
+   *     restored
    */
   public static void resetCluster(ServerConfig config, Startup startup) {
+    Optional<String> snapshot = config.cluster().restore();
+    if (snapshot.isPresent()) {
+      restore(config, snapshot.get(), true, startup);
+      return;
+    }
     try (Closer parts = new Closer()) {
       Preflight.directories(config);
       parts.add("data directory lock", DataDirLock.take(config.dataDir()));
@@ -127,6 +134,17 @@ public final class KedgeServer implements AutoCloseable {
             return "reset";
           });
     }
+  }
+
+  /**
+   * Fills the datastore that the configuration names from a snapshot, of whatever engine that is.
+   *
+   * @param snapshot its path, or its name in the directory of snapshots or in the bucket
+   * @param force whether what the datastore holds may be replaced; it is kept elsewhere then
+   * @throws UserException with the next step, if it cannot be done
+   */
+  public static void restore(ServerConfig config, String snapshot, boolean force, Startup startup) {
+    new Restoring(config, startup, Clock.systemUTC()).run(snapshot, force);
   }
 
   private static Optional<NodeParts> start(
@@ -227,7 +245,8 @@ public final class KedgeServer implements AutoCloseable {
                     config.advertiseAddress() + ":" + config.advertisePort())));
     parts.add(
         "API",
-        startup.run("api", () -> listen(config, serving, new Supervisor(api, config, foundation))));
+        startup.run(
+            "api", () -> listen(config, serving, new Supervisor(api, config, foundation, clock))));
     roles.await();
     serving.writeKubeconfig();
     readiness.ready();
@@ -257,13 +276,19 @@ public final class KedgeServer implements AutoCloseable {
             Optional.of(signer(certificates)));
     foundation
         .etcd()
+        .ifPresent(etcd -> parts.add("etcd's care", new EtcdCare(etcd.cluster())).start());
+    SnapshotSchedule.Plan.of(config)
         .ifPresent(
-            etcd ->
+            plan ->
                 parts
                     .add(
-                        "etcd's care",
-                        new EtcdCare(
-                            etcd.cluster(), config.snapshotDir(), config.node().name(), clock))
+                        "snapshots",
+                        new SnapshotSchedule(
+                            new Snapshots(config, clock),
+                            plan,
+                            config.snapshots().name(),
+                            () -> Snapshots.content(config, store, foundation.token(), clock),
+                            clock))
                     .start());
     if (foundation.shared()) {
       parts

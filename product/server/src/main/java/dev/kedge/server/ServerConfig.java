@@ -1,10 +1,12 @@
 package dev.kedge.server;
 
+import dev.kedge.store.snapshot.S3Bucket;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Everything an operator decides about a server, checked and complete.
@@ -21,6 +23,7 @@ import java.util.Optional;
  * @param runAgent whether this machine runs pods
  * @param node settings of this machine as a node
  * @param audit what is written to the audit log; empty for nothing
+ * @param snapshots how the datastore is saved
  */
 public record ServerConfig(
     Path dataDir,
@@ -47,7 +50,8 @@ public record ServerConfig(
     int ingressHttpPort,
     int ingressHttpsPort,
     Node node,
-    Optional<Audit> audit) {
+    Optional<Audit> audit,
+    Snapshots snapshots) {
 
   public ServerConfig {
     tlsSans = List.copyOf(tlsSans);
@@ -66,6 +70,54 @@ public record ServerConfig(
   public record Audit(Path policy, String log, int maxDays, int maxFiles, int maxMegabytes) {}
 
   /**
+   * How snapshots of the datastore are taken and kept.
+   *
+   * @param disabled whether none are taken by schedule
+   * @param cron when they are taken; empty: as fits the engine, {@link SnapshotSchedule.Plan}
+   * @param retention how many of a series stay; empty likewise
+   * @param directory empty: {@code server/db/snapshots} in the data directory
+   * @param name what the names of those taken by schedule begin with
+   * @param encrypted whether with a key drawn from the token
+   * @param passphraseFile with a key drawn from this file's text instead; also for reading
+   * @param s3 where they are brought besides
+   * @param s3Retention how many of a series stay there; empty: as many as here
+   */
+  public record Snapshots(
+      boolean disabled,
+      Optional<String> cron,
+      OptionalInt retention,
+      Optional<Path> directory,
+      String name,
+      boolean compressed,
+      boolean encrypted,
+      Optional<Path> passphraseFile,
+      Optional<S3Bucket.Settings> s3,
+      OptionalInt s3Retention) {
+    /** As without any flag. */
+    public static final Snapshots DEFAULT =
+        new Snapshots(
+            false,
+            Optional.empty(),
+            OptionalInt.empty(),
+            Optional.empty(),
+            "etcd-snapshot",
+            true,
+            false,
+            Optional.empty(),
+            Optional.empty(),
+            OptionalInt.empty());
+
+    /**
+     * Checks the schedule.
+     *
+     * @throws dev.kedge.lifecycle.UserException if it is none
+     */
+    public Snapshots {
+      cron.ifPresent(SnapshotSchedule::parse);
+    }
+  }
+
+  /**
    * The servers of a cluster.
    *
    * @param token what they share, whole or the password alone; empty: kept from an earlier start,
@@ -73,6 +125,7 @@ public record ServerConfig(
    * @param server the one to join
    * @param init whether this is the first one of several, which each run an etcd member
    * @param reset whether to make a cluster of this server's etcd member alone, and end
+   * @param restore the snapshot to do that with
    * @param etcdClientPort where its etcd member takes calls, if it runs one
    * @param etcdPeerPort where other members reach it
    * @param install whether a missing etcd may be got from Debian
@@ -82,12 +135,14 @@ public record ServerConfig(
       Optional<URI> server,
       boolean init,
       boolean reset,
+      Optional<String> restore,
       int etcdClientPort,
       int etcdPeerPort,
       boolean install) {
     /** A server alone. */
     public static final Cluster ALONE =
-        new Cluster(Optional.empty(), Optional.empty(), false, false, 2379, 2380, true);
+        new Cluster(
+            Optional.empty(), Optional.empty(), false, false, Optional.empty(), 2379, 2380, true);
   }
 
   /**
@@ -129,7 +184,7 @@ public record ServerConfig(
   }
 
   /** Where the administrator's commands on this machine may come in without TLS. */
-  Path socket() {
+  public Path socket() {
     return dataDir.resolve("server").resolve("socket").resolve("api.sock");
   }
 
@@ -156,9 +211,14 @@ public record ServerConfig(
     return dataDir.resolve("server/db/etcd");
   }
 
-  /** {@code server/db/snapshots}: copies of the etcd member's data. */
+  /** {@code server/db/snapshots}, or where else snapshots are kept. */
   Path snapshotDir() {
-    return dataDir.resolve("server/db/snapshots");
+    return snapshots.directory().orElseGet(() -> dataDir.resolve("server/db/snapshots"));
+  }
+
+  /** What the objects are kept in, as a snapshot names it. */
+  String engine() {
+    return embeddedEtcd() ? "etcd" : datastore.engineName();
   }
 
   /** {@code server/token}: what further servers need to join. */

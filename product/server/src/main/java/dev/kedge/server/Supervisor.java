@@ -5,15 +5,20 @@ import dev.kedge.http.Handler;
 import dev.kedge.http.Headers;
 import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonString;
+import dev.kedge.store.snapshot.Records;
+import dev.kedge.store.snapshot.SnapshotWriter;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.time.Clock;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
 
 /**
  * What servers ask each other on the API's port, before the API: the cluster's authority, and with
- * the cluster's token what a new server needs. Everything else goes on to the API.
+ * the cluster's token what a new server needs; and a snapshot, for this machine's administrator.
+ * Everything else goes on to the API.
  */
 final class Supervisor implements Handler {
   /** Answers what {@link Joining} reads. */
@@ -22,11 +27,13 @@ final class Supervisor implements Handler {
   private final Handler api;
   private final ServerConfig config;
   private final Foundation foundation;
+  private final Clock clock;
 
-  Supervisor(Handler api, ServerConfig config, Foundation foundation) {
+  Supervisor(Handler api, ServerConfig config, Foundation foundation, Clock clock) {
     this.api = api;
     this.config = config;
     this.foundation = foundation;
+    this.clock = clock;
   }
 
   @Override
@@ -36,6 +43,7 @@ final class Supervisor implements Handler {
           respond(exchange, 200, foundation.certificates().serverAuthority().bundlePem());
       case "/ping" -> respond(exchange, 200, "pong");
       case BOOTSTRAP -> bootstrap(exchange);
+      case Snapshots.PATH -> snapshot(exchange);
       default -> api.handle(exchange);
     }
   }
@@ -62,6 +70,21 @@ final class Supervisor implements Handler {
         BootstrapData.of(config).toJson().with("etcd", JsonArray.of(urls.toArray())).toString();
     exchange.respond(
         200, Headers.of("Content-Type", "application/json"), body.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** For who may open the socket, who may read the database's file as well. */
+  private void snapshot(Exchange exchange) throws Exception {
+    if (!exchange.local()) {
+      api.handle(exchange);
+      return;
+    }
+    Snapshots.Content content =
+        Snapshots.content(config, foundation.store(), foundation.token(), clock);
+    try (Records records = content.records();
+        OutputStream out =
+            exchange.stream(200, Headers.of("Content-Type", "application/octet-stream"))) {
+      SnapshotWriter.write(out, content.header(), Optional.empty(), records);
+    }
   }
 
   private boolean mayJoin(Exchange exchange) {

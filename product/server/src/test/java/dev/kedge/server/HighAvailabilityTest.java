@@ -1,5 +1,7 @@
 package dev.kedge.server;
 
+import static dev.kedge.server.TestServers.client;
+import static dev.kedge.server.TestServers.start;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -8,11 +10,9 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.kedge.client.HttpKubeClient;
 import dev.kedge.client.KubeClient.DeleteOptions;
 import dev.kedge.client.KubeClient.Selection;
-import dev.kedge.client.Kubeconfig;
 import dev.kedge.http.ClientTls;
 import dev.kedge.http.Pem;
 import dev.kedge.http.TlsIdentity;
-import dev.kedge.lifecycle.Startup;
 import dev.kedge.lifecycle.UserException;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonObject;
@@ -21,23 +21,13 @@ import dev.kedge.model.Resources;
 import dev.kedge.model.Yaml;
 import dev.kedge.store.Store;
 import dev.kedge.store.etcd.EtcdCluster;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
-import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -66,45 +56,14 @@ class HighAvailabilityTest {
 
   /** A server to be. */
   private ServerConfig config(String name, Datastore datastore, Optional<URI> join, boolean init) {
-    int[] ports = freePorts(3);
-    Path home = directory.resolve(name);
-    return new ServerConfig(
-        home,
-        datastore,
-        new ServerConfig.Cluster(Optional.of(TOKEN), join, init, false, ports[1], ports[2], false),
-        "127.0.0.1",
-        ports[0],
+    return TestServers.config(
+        directory,
+        name,
         // Each its own, as on machines of their own.
         "127.0.0." + (NAMES.indexOf(name) + 1),
-        ports[0],
-        List.of(),
-        "10.42.0.0/16",
-        "10.43.0.0/16",
-        30000,
-        32767,
-        "10.43.0.10",
-        "cluster.local",
-        directory.resolve(name + ".yaml"),
-        "600",
-        Optional.empty(),
-        List.of(),
-        true,
-        false,
-        false,
-        0,
-        0,
-        new ServerConfig.Node(
-            name,
-            "127.0.0.1",
-            List.of(),
-            Map.of(),
-            List.of(),
-            Path.of("/etc/resolv.conf"),
-            Optional.empty(),
-            "overlayfs",
-            directory.resolve("registries.yaml"),
-            directory.resolve("storage")),
-        Optional.empty());
+        datastore,
+        TestServers.cluster(TOKEN, join, init),
+        ServerConfig.Snapshots.DEFAULT);
   }
 
   private ServerConfig alone(String name) {
@@ -121,35 +80,6 @@ class HighAvailabilityTest {
 
   private static URI url(ServerConfig server) {
     return URI.create("https://127.0.0.1:" + server.httpsPort());
-  }
-
-  private static int[] freePorts(int count) {
-    List<ServerSocket> held = new ArrayList<>();
-    try {
-      for (int i = 0; i < count; i++) {
-        held.add(new ServerSocket(0, 1, InetAddress.getLoopbackAddress()));
-      }
-      int[] ports = held.stream().mapToInt(ServerSocket::getLocalPort).toArray();
-      for (ServerSocket each : held) {
-        each.close();
-      }
-      return ports;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  private static KedgeServer start(ServerConfig config) {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    return KedgeServer.start(
-        config,
-        new Startup(new PrintStream(out, true, StandardCharsets.UTF_8), System.nanoTime()),
-        () -> {});
-  }
-
-  private static HttpKubeClient client(ServerConfig server) {
-    Kubeconfig kubeconfig = Kubeconfig.read(server.kubeconfig());
-    return new HttpKubeClient(kubeconfig.server(), kubeconfig.tls(), kubeconfig::token, "test/1");
   }
 
   private static KubeObject configMap(String name) {
@@ -328,7 +258,7 @@ class HighAvailabilityTest {
         sealed = store.get(BootstrapData.KEY).orElseThrow().value();
       }
 
-      keepsFiveSnapshots(one);
+      makesRoom(one);
 
       // Another server on the same datastore, with and without the token of the cluster.
       ServerConfig two = config("two", right, Optional.empty(), false);
@@ -346,30 +276,19 @@ class HighAvailabilityTest {
     }
   }
 
-  private void keepsFiveSnapshots(ServerConfig server) throws IOException {
+  private static void makesRoom(ServerConfig server) throws IOException {
     Path tls = server.tlsDir();
     TlsIdentity client =
         Pem.identity(
             Files.readString(tls.resolve("etcd-client.crt")),
             Files.readString(tls.resolve("etcd-client.key")));
     List<URI> urls = List.of(URI.create("https://127.0.0.1:" + server.cluster().etcdClientPort()));
-    Path snapshots = directory.resolve("snapshots");
     try (EtcdCluster cluster =
         new EtcdCluster(
             urls,
             ClientTls.trusting(
                 Pem.certificates(Files.readString(tls.resolve("etcd-ca.crt"))),
                 Optional.of(client)))) {
-      for (int i = 1; i <= 7; i++) {
-        Clock clock = Clock.fixed(Instant.ofEpochSecond(i), ZoneOffset.UTC);
-        Path taken = new EtcdCare(cluster, snapshots, "one", clock).snapshot();
-        assertThat(taken).exists();
-        assertThat(Files.size(taken)).isGreaterThan(10_000);
-      }
-      assertThat(snapshots)
-          .isDirectoryNotContaining("glob:**-one-2")
-          .isDirectoryContaining("glob:**-one-3");
-      assertThat(snapshots.toFile().list()).hasSize(5);
       cluster.defragment();
       assertThat(cluster.status().leader()).isNotZero();
     }

@@ -82,7 +82,8 @@ public interface Store extends AutoCloseable {
    * Leaves revisions out: from now on the current one is at least this, and everything before it
    * counts as compacted; running watches end with {@link CompactedException}. For a store that is
    * filled from elsewhere, whose clients may know greater revisions than it has given out. Nobody
-   * else may use the store meanwhile. A revision that was reached already changes nothing.
+   * else may use the store meanwhile, and the revisions of its entries may be others afterwards. A
+   * revision that was reached already changes nothing.
    */
   void raise(long revision);
 

@@ -39,7 +39,7 @@ import org.jspecify.annotations.Nullable;
  * with its selector, executors and flows, costs it as much time as TLS does. Any thread; each
  * request has a connection to itself, and leaves it to the next one.
  */
-final class Http implements AutoCloseable {
+public final class Http implements AutoCloseable {
   private static final int CONNECT_MILLIS = 30_000;
   private static final int MAX_HEAD = 256 * 1024;
 
@@ -79,7 +79,7 @@ final class Http implements AutoCloseable {
    *
    * @param headers by name, whatever its case
    */
-  record Answer(int status, Map<String, List<String>> headers, InputStream body) {}
+  public record Answer(int status, Map<String, List<String>> headers, InputStream body) {}
 
   /**
    * Sends a request and reads the head of its answer.
@@ -105,6 +105,22 @@ final class Http implements AutoCloseable {
       }
     }
     return connect().send(method, target, headers, body, limit);
+  }
+
+  /**
+   * Asks whoever listens on a Unix socket.
+   *
+   * @return empty where nobody does, or this user may not in
+   */
+  public static Optional<Answer> get(Path socket, String target) throws IOException {
+    Http http = new Http(URI.create("http://localhost"), null, socket);
+    Optional<Connection> connection = http.local(socket);
+    return connection.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            connection
+                .get()
+                .send("GET", target, List.of("Connection", "close"), null, Duration.ZERO));
   }
 
   private synchronized @Nullable Connection reusable() {

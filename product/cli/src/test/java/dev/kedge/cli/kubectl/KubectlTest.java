@@ -76,7 +76,8 @@ class KubectlTest {
                 "overlayfs",
                 directory.resolve("registries.yaml"),
                 directory.resolve("storage")),
-            Optional.empty());
+            Optional.empty(),
+            ServerConfig.Snapshots.DEFAULT);
     server =
         KedgeServer.start(
             config,

@@ -1,12 +1,9 @@
 package dev.kedge.store.etcd;
 
-import dev.kedge.grpc.GrpcChannel;
 import dev.kedge.grpc.GrpcException;
 import dev.kedge.grpc.ProtoMessage;
 import dev.kedge.grpc.ProtoWriter;
 import dev.kedge.store.StoreException;
-import java.io.IOException;
-import java.io.OutputStream;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
@@ -28,8 +25,7 @@ public final class EtcdCluster implements AutoCloseable {
   /**
    * A client of some members; nothing is connected before the first call.
    *
-   * @param urls the first one is the member that {@link #status}, {@link #defragment} and {@link
-   *     #snapshot} are about
+   * @param urls the first one is the member that {@link #status} and {@link #defragment} are about
    */
   public EtcdCluster(List<URI> urls, SSLContext tls) {
     this.endpoints = new Endpoints(urls, Optional.of(tls));
@@ -136,18 +132,6 @@ public final class EtcdCluster implements AutoCloseable {
   /** Gives the free space in the first member's file back; that member stands still meanwhile. */
   public void defragment() {
     call(() -> endpoints.once(0, MAINTENANCE + "Defragment", new ProtoWriter().bytes(), LONG));
-  }
-
-  /** Writes a copy of the first member's database, as of one revision. */
-  public void snapshot(OutputStream out) throws IOException {
-    try (GrpcChannel.Call call = endpoints.stream(MAINTENANCE + "Snapshot", LONG)) {
-      call.sendLast(new ProtoWriter().bytes());
-      for (byte[] message = call.next(); message != null; message = call.next()) {
-        out.write(ProtoMessage.parse(message).bytes(3));
-      }
-    } catch (GrpcException e) {
-      throw failure(e);
-    }
   }
 
   private interface Question {

@@ -25,7 +25,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** An etcd cluster of the test's own: real processes, in a temporary directory, on free ports. */
-final class EtcdProcesses implements AutoCloseable {
+public final class EtcdProcesses implements AutoCloseable {
   private static final boolean OWN_NETWORK = "own".equals(System.getProperty("kedge.network"));
 
   private final Path directory;
@@ -48,7 +48,7 @@ final class EtcdProcesses implements AutoCloseable {
   }
 
   /** Starts so many members; skips the test where Debian's package etcd-server is not installed. */
-  static EtcdProcesses start(int count) throws IOException {
+  public static EtcdProcesses start(int count) throws IOException {
     assumeInstalled();
     Path memory = Path.of("/dev/shm");
     return start(
@@ -164,7 +164,7 @@ final class EtcdProcesses implements AutoCloseable {
     return members.stream().map(member -> URI.create(member.clientUrl())).toList();
   }
 
-  EtcdStore open(String root) {
+  public EtcdStore open(String root) {
     return EtcdStore.open(new EtcdStore.Settings(urls(), Optional.empty(), false, root));
   }
 

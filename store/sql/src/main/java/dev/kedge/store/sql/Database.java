@@ -182,7 +182,11 @@ final class Database implements Engine {
         ResultSet rows = statement.executeQuery("PRAGMA quick_check(1)")) {
       String answer = rows.next() ? rows.getString(1) : "no answer";
       if (!answer.equals("ok")) {
-        throw Failures.damaged(path(), answer.lines().findFirst().orElse(answer), null);
+        // It begins with a headline: *** in database main ***
+        throw Failures.damaged(
+            path(),
+            answer.lines().filter(line -> !line.startsWith("***")).findFirst().orElse(answer),
+            null);
       }
     }
   }

@@ -209,14 +209,15 @@ final class LogStore implements Store {
     if (tail != null) {
       tail.close();
     }
-    boolean clean = writer.close();
+    boolean clean = false;
     try {
+      // Before the writer: SQLite's last connection moves the write-ahead log into the file, if it
+      // may write.
       reads.close();
-    } catch (StoreException e) {
-      release.release(false);
-      throw e;
+      clean = true;
+    } finally {
+      release.release(writer.close() && clean);
     }
-    release.release(clean);
   }
 
   /** The log as its watches see it. */

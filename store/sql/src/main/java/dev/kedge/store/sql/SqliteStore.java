@@ -174,8 +174,12 @@ public final class SqliteStore {
   public static OptionalLong lastRevision(Path file) {
     SQLiteConfig config = new SQLiteConfig();
     config.setReadOnly(true);
+    // Without a write-ahead log nothing needs to be made beside the file to read it.
+    boolean alone = !Files.exists(file.resolveSibling(file.getFileName() + "-wal"));
     try (Connection connection =
-        JDBC.createConnection("jdbc:sqlite:" + file, config.toProperties())) {
+        JDBC.createConnection(
+            "jdbc:sqlite:" + file.toUri() + (alone ? "?immutable=1" : ""),
+            config.toProperties())) {
       return OptionalLong.of(
           Database.number(
               connection,

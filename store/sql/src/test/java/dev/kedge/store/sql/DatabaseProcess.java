@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Assumptions;
  * A real database server of this machine's packages, on a port and in a directory of its own, run
  * by a user without privileges. The system's service is not touched.
  */
-abstract class DatabaseProcess implements AutoCloseable {
+public abstract class DatabaseProcess implements AutoCloseable {
   final Path directory;
   final int port;
   private final String user;

@@ -10,7 +10,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.mariadb.jdbc.Driver;
 
 /** MariaDB for tests; {@code root} has the password {@link #PASSWORD}. */
-final class TestMariadb extends DatabaseProcess {
+public final class TestMariadb extends DatabaseProcess {
   static final String PASSWORD = "s3cr/t@:%?";
 
   private static final AtomicInteger DATABASES = new AtomicInteger();
@@ -26,7 +26,7 @@ final class TestMariadb extends DatabaseProcess {
   }
 
   /** One for all tests that do not kill it. Ends with the JVM. */
-  static synchronized TestMariadb shared() throws Exception {
+  public static synchronized TestMariadb shared() throws Exception {
     if (shared == null) {
       shared = startWith();
       Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
@@ -121,7 +121,7 @@ final class TestMariadb extends DatabaseProcess {
   }
 
   /** The URL of a database that does not exist yet. */
-  String freshUrl() {
+  public String freshUrl() {
     return url("test" + DATABASES.incrementAndGet());
   }
 

@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 import org.postgresql.Driver;
 
 /** PostgreSQL for tests, with the user {@code postgres} and no password over loopback. */
-final class TestPostgres extends DatabaseProcess {
+public final class TestPostgres extends DatabaseProcess {
   private static final AtomicInteger DATABASES = new AtomicInteger();
   private static TestPostgres shared;
 
@@ -27,7 +27,7 @@ final class TestPostgres extends DatabaseProcess {
   }
 
   /** One for all tests that do not kill it; nothing waits for the disk. Ends with the JVM. */
-  static synchronized TestPostgres shared() throws Exception {
+  public static synchronized TestPostgres shared() throws Exception {
     if (shared == null) {
       shared = start("trust", "fsync=off", "full_page_writes=off");
       Runtime.getRuntime().addShutdownHook(new Thread(shared::close));
@@ -115,7 +115,7 @@ final class TestPostgres extends DatabaseProcess {
   }
 
   /** The URL of a database that does not exist yet. */
-  String freshUrl() {
+  public String freshUrl() {
     return url("test" + DATABASES.incrementAndGet());
   }
 
