@@ -44,7 +44,8 @@ final class Restoring {
   static final String MARK = "/bootstrap/restoring";
 
   private static final System.Logger LOG = System.getLogger("dev.kedge.server");
-  private static final String LEASES = "/registry/coordination.k8s.io/leases/kube-system/kedge-server-";
+  private static final String LEASES =
+      "/registry/coordination.k8s.io/leases/kube-system/kedge-server-";
 
   /** What a cluster is thought to write in a second, at most. */
   private static final long CHANGES_A_SECOND = 1000;

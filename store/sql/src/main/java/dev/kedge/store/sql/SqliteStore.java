@@ -178,8 +178,7 @@ public final class SqliteStore {
     boolean alone = !Files.exists(file.resolveSibling(file.getFileName() + "-wal"));
     try (Connection connection =
         JDBC.createConnection(
-            "jdbc:sqlite:" + file.toUri() + (alone ? "?immutable=1" : ""),
-            config.toProperties())) {
+            "jdbc:sqlite:" + file.toUri() + (alone ? "?immutable=1" : ""), config.toProperties())) {
       return OptionalLong.of(
           Database.number(
               connection,
