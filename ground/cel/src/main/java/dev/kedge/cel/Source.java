@@ -8,6 +8,9 @@ import java.util.List;
 final class Source {
   private static final int LONGEST_SNIPPET = 16384;
 
+  /** Most faults that are told, as cel-go: each comes with its whole line. */
+  private static final int MOST_ISSUES = 100;
+
   private final String text;
   private final List<Issue> issues = new ArrayList<>();
 
@@ -22,6 +25,9 @@ final class Source {
   }
 
   void report(int position, String message) {
+    if (issues.size() == MOST_ISSUES) {
+      return;
+    }
     int line = 1;
     int start = 0;
     for (int i = 0; i < position && i < text.length(); i++) {
