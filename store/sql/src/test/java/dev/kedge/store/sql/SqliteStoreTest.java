@@ -56,6 +56,16 @@ class SqliteStoreTest extends StoreContract {
   }
 
   @Test
+  void leavesOneFileThatHoldsEverything() throws Exception {
+    create("/a", "1");
+    assertThat(store.get("/a")).isPresent(); // reads have connections of their own
+    store.close();
+    assertThat(Path.of(file() + "-wal")).doesNotExist();
+    assertThat(Path.of(file() + "-shm")).doesNotExist();
+    store = open();
+  }
+
+  @Test
   void onlyTheOwnerMayReadTheFile() throws Exception {
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file())))
         .isEqualTo("rw-------");
