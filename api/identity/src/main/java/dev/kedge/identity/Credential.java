@@ -30,7 +30,7 @@ public record Credential(List<X509Certificate> chain, PrivateKey key) {
     return Pem.encode(chain);
   }
 
-  /** The private key as PEM text (PKCS #8). */
+  /** The private key as PEM text. */
   public String keyPem() {
     return Pem.encode(key);
   }

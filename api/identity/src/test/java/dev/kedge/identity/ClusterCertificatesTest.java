@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.cert.X509Certificate;
+import java.security.interfaces.ECPrivateKey;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
@@ -166,6 +167,17 @@ class ClusterCertificatesTest {
     // STRING.
     byte[] sec1 = java.util.Arrays.copyOfRange(pkcs8, 28, pkcs8.length);
     assertThat(Pem.privateKey(Pem.encode("EC PRIVATE KEY", sec1))).isEqualTo(key);
+  }
+
+  /** fabric8 takes a key for RSA unless its heading says EC. */
+  @Test
+  void writesKeysWithTheirKind() throws Exception {
+    for (int i = 0; i < 20; i++) {
+      ECPrivateKey key = (ECPrivateKey) CertificateAuthority.newKeyPair().getPrivate();
+      String text = Pem.encode(key);
+      assertThat(text).startsWith("-----BEGIN EC PRIVATE KEY-----\n");
+      assertThat(((ECPrivateKey) Pem.privateKey(text)).getS()).isEqualTo(key.getS());
+    }
   }
 
   @Test

@@ -7,6 +7,7 @@ import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
+import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Schema;
@@ -18,6 +19,7 @@ import dev.kedge.registry.Registry.WriteOptions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 
 /** Turns what was sent into documents that fit their schema, and checks that they do. Stateless. */
 final class Documents {
@@ -80,23 +82,43 @@ final class Documents {
   }
 
   /**
-   * Decodes what a patch made of an object.
+   * Decodes what a JSON or merge patch made of an object.
    *
    * @throws ApiException 422 as upstream has it if it does not fit
    */
   static Decoded decodePatched(ResourceInfo info, JsonObject patched, WriteOptions options) {
+    return decodePatched(info, patched, options, why -> invalidPatch(Json.write(patched), why));
+  }
+
+  /**
+   * Decodes what a strategic patch made of an object. Upstream takes another way there, without
+   * text between, and speaks of the patch alone.
+   *
+   * @throws ApiException 422 as upstream has it if it does not fit
+   */
+  static Decoded decodeMerged(
+      ResourceInfo info, JsonObject patched, JsonValue patch, WriteOptions options) {
+    return decodePatched(
+        info, patched, options, why -> invalidPatch(GoText.of(patch), GoText.converted(why)));
+  }
+
+  private static Decoded decodePatched(
+      ResourceInfo info,
+      JsonObject patched,
+      WriteOptions options,
+      Function<String, ApiException> refusal) {
     SchemaDecoder.Decoded decoded;
     try {
       decoded = fit(info, withKind(info.type(), patched), Duplicates.NONE);
     } catch (ApiException e) {
-      throw invalidPatch(patched, e.status().message());
+      throw refusal.apply(e.status().message());
     }
     List<String> faults = new ArrayList<>(options.duplicates().sentences());
     faults.addAll(decoded.faults());
     List<String> warnings = new ArrayList<>();
     if (!faults.isEmpty()) {
       if (options.fieldValidation() == FieldValidation.STRICT) {
-        throw invalidPatch(patched, SchemaDecoder.strictMessage(faults, options.duplicates()));
+        throw refusal.apply(SchemaDecoder.strictMessage(faults, options.duplicates()));
       }
       if (options.fieldValidation() == FieldValidation.WARN) {
         warnings.addAll(faults);
@@ -211,7 +233,7 @@ final class Documents {
     return body.text("apiVersion").isEmpty() ? full.with("apiVersion", type.apiVersion()) : full;
   }
 
-  private static ApiException invalidPatch(JsonObject patched, String why) {
+  private static ApiException invalidPatch(String value, String why) {
     return ApiException.invalid(
         "",
         "",
@@ -219,7 +241,7 @@ final class Documents {
         List.of(
             new Cause(
                 "FieldValueInvalid",
-                "Invalid value: " + Json.write(new JsonString(Json.write(patched))) + ": " + why,
+                "Invalid value: " + Json.write(new JsonString(value)) + ": " + why,
                 "patch")));
   }
 

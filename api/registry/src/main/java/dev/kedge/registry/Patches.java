@@ -48,7 +48,10 @@ final class Patches {
     }
     return (old, warnings) -> {
       JsonObject patched = patched(served.info(), old.json(), type, patch);
-      Documents.Decoded decoded = Documents.decodePatched(served.info(), patched, options);
+      Documents.Decoded decoded =
+          type == PatchType.STRATEGIC
+              ? Documents.decodeMerged(served.info(), patched, patch, options)
+              : Documents.decodePatched(served.info(), patched, options);
       warnings.addAll(decoded.warnings());
       KubeObject object = decoded.object();
       if (!object.name().equals(old.name())) {

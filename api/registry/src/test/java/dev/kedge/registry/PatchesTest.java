@@ -23,6 +23,8 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The four kinds of patches, applies with their owners, status and scale. */
 class PatchesTest {
@@ -67,6 +69,35 @@ class PatchesTest {
     long before = cluster.store.currentRevision();
     patchMap(PatchType.MERGE, "{\"data\":{\"b\":\"y\"}}");
     assertThat(cluster.store.currentRevision()).isEqualTo(before);
+  }
+
+  /** Patches that cannot be carried out, with upstream's words; found by its kubectl. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      textBlock =
+          """
+          STRATEGIC | {"spec":{"replicas":"x"}} | patch: Invalid value: "map[spec:map[replicas:x]]": unrecognized type: int32
+          STRATEGIC | {"spec":{"paused":[1]}} | patch: Invalid value: "map[spec:map[paused:[1]]]": unrecognized type: bool
+          STRATEGIC | {"spec":{"strategy":{"type":3}}} | patch: Invalid value: "map[spec:map[strategy:map[type:3]]]": cannot convert int64 to string
+          JSON | [{"op":"remove","path":"/spec/nothing"}] | the server rejected our request due to an error in our request
+          JSON | [{"op":"test","path":"/spec/replicas","value":9}] | the server rejected our request due to an error in our request
+          """)
+  void refusesPatchesInUpstreamsWords(PatchType type, String patch, String message) {
+    KubeObject made = cluster.create(DEPLOYMENT);
+    assertThatThrownBy(
+            () -> cluster.patch(Resources.DEPLOYMENTS, made.namespace(), made.name(), type, patch))
+        .isInstanceOfSatisfying(
+            ApiException.class,
+            e -> {
+              assertThat(e.code()).isEqualTo(422);
+              assertThat(e.status().message()).endsWith(message);
+              if (type == PatchType.JSON) {
+                // kubectl prints a cause where there is one.
+                assertThat(e.status().details().causes()).isEmpty();
+              }
+            });
   }
 
   @Test

@@ -18,9 +18,6 @@ import java.util.function.Supplier;
  * thread.
  */
 final class OpenApiHandler {
-  private static final String V2_PROTOBUF =
-      "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-
   private final Supplier<Catalog> catalogs;
   private final Supplier<Remotes> remotes;
   private final OpenApiDocuments documents;
@@ -40,7 +37,7 @@ final class OpenApiHandler {
     }
   }
 
-  private record Document(byte[] json, String tag) {}
+  private record Document(byte[] bytes, String tag) {}
 
   /**
    * A handler.
@@ -92,22 +89,38 @@ final class OpenApiHandler {
   }
 
   private void v2(Call call) throws Exception {
-    boolean json =
-        MediaType.accepted(call.headers().values("Accept")).stream()
-            .anyMatch(clause -> clause.accepts(MediaType.JSON));
-    if (!json) {
-      // Only the old clients' protobuf form is left; kubectl falls back when it is refused.
-      boolean protobuf =
-          MediaType.accepted(call.headers().values("Accept")).stream()
-              .anyMatch(clause -> clause.name().startsWith(V2_PROTOBUF.substring(0, 40)));
-      Answers.text(call, 406, protobuf ? "served in JSON only\n" : "not acceptable\n");
-      return;
+    for (MediaType clause : MediaType.accepted(call.headers().values("Accept"))) {
+      if (clause.accepts(MediaType.JSON)) {
+        respond(call, v2(), Headers.of("Content-Type", MediaType.JSON, "Vary", "Accept"));
+        return;
+      }
+      if (clause.name().equals(OpenApiProtobuf.MEDIA_TYPE)
+          || clause.name().equals(OpenApiProtobuf.OLD_MEDIA_TYPE)) {
+        respond(
+            call,
+            v2Protobuf(),
+            Headers.of("Content-Type", OpenApiProtobuf.MEDIA_TYPE, "Vary", "Accept"));
+        return;
+      }
     }
+    Answers.text(call, 406, "not acceptable\n");
+  }
+
+  private Document v2() {
     Made known = current();
-    Document document =
-        known.ready.computeIfAbsent(
-            "v2", _ -> document(RemoteOpenApi.merged(documents.v2(known.catalog), known.remotes)));
-    respond(call, document, Headers.of("Content-Type", MediaType.JSON, "Vary", "Accept"));
+    return known.ready.computeIfAbsent(
+        "v2", _ -> document(RemoteOpenApi.merged(documents.v2(known.catalog), known.remotes)));
+  }
+
+  private Document v2Protobuf() {
+    Made known = current();
+    return known.ready.computeIfAbsent(
+        "v2 protobuf",
+        _ -> {
+          byte[] bytes =
+              OpenApiProtobuf.of(RemoteOpenApi.merged(documents.v2(known.catalog), known.remotes));
+          return new Document(bytes, Discovery.tag(bytes));
+        });
   }
 
   private void index(Call call) throws Exception {
@@ -175,7 +188,7 @@ final class OpenApiHandler {
       call.respond(304, tagged.without("Content-Type"), new byte[0]);
       return;
     }
-    Answers.bytes(call, 200, tagged, document.json());
+    Answers.bytes(call, 200, tagged, document.bytes());
   }
 
   /**

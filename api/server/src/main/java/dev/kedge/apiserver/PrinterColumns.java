@@ -283,6 +283,12 @@ final class PrinterColumns {
               selector(job.object("selector")));
         });
     kind(
+        "scales.autoscaling",
+        "Name | Desired:integer | Available:integer | Age",
+        o ->
+            List.of(
+                o.name(), o.spec().integer("replicas"), o.status().integer("replicas"), age(o)));
+    kind(
         "horizontalpodautoscalers.autoscaling",
         "Name | Reference | Targets |" + " MinPods | MaxPods:integer |" + " Replicas:integer | Age",
         o ->

@@ -80,24 +80,35 @@ final class PrinterTables {
       String include,
       boolean withColumns,
       JsonObject metadata) {
-    return head(info, withColumns, metadata)
-        .put("rows", objects.stream().map(object -> row(info, object.glance(), include)).toList())
+    Printer printer = isScale(info, objects) ? builtin("scales.autoscaling") : printer(info);
+    return head(printer, withColumns, metadata)
+        .put(
+            "rows", objects.stream().map(object -> row(printer, object.glance(), include)).toList())
         .build();
   }
 
   /** A table but for its rows. */
   JsonObject.Builder head(ResourceInfo info, boolean withColumns, JsonObject metadata) {
+    return head(printer(info), withColumns, metadata);
+  }
+
+  private static JsonObject.Builder head(
+      Printer printer, boolean withColumns, JsonObject metadata) {
     return JsonObject.builder()
         .put("kind", "Table")
         .put("apiVersion", "meta.k8s.io/v1")
         .put("metadata", metadata)
-        .put("columnDefinitions", withColumns ? printer(info).columns() : JsonNull.NULL);
+        .put("columnDefinitions", withColumns ? printer.columns() : JsonNull.NULL);
   }
 
   /** The row of an object. */
   JsonObject row(ResourceInfo info, KubeObject object, String include) {
+    return row(printer(info), object, include);
+  }
+
+  private static JsonObject row(Printer printer, KubeObject object, String include) {
     JsonObject.Builder row =
-        JsonObject.builder().put("cells", new JsonArray(printer(info).cells().of(object)));
+        JsonObject.builder().put("cells", new JsonArray(printer.cells().of(object)));
     List<JsonObject> conditions = conditions(object);
     if (!conditions.isEmpty()) {
       row.put("conditions", conditions);
@@ -108,6 +119,14 @@ final class PrinterTables {
       default -> row.put("object", Renderer.metadata(object));
     }
     return row.build();
+  }
+
+  /** Whether what is shown is what a built-in kind's scale subresource answers. */
+  private static boolean isScale(ResourceInfo info, List<ServedObject> objects) {
+    return !info.custom()
+        && objects.size() == 1
+        && objects.getFirst().tree().kind().equals("Scale")
+        && !info.type().kind().equals("Scale");
   }
 
   /** Marks rows of pods that have run to their end. */
@@ -137,16 +156,15 @@ final class PrinterTables {
   private Printer printer(ResourceInfo info) {
     Held held = printers.get(info.type());
     if (held == null || held.info() != info) {
-      held = new Held(info, info.custom() ? custom(info) : builtin(info));
+      held = new Held(info, info.custom() ? custom(info) : builtin(info.type().groupResource()));
       printers.put(info.type(), held);
     }
     return held.printer();
   }
 
-  private Printer builtin(ResourceInfo info) {
-    ResourceType type = info.type();
+  private Printer builtin(String groupResource) {
     PrinterColumns columns = new PrinterColumns(clock);
-    Optional<PrinterColumns.Kind> kind = columns.of(type.groupResource());
+    Optional<PrinterColumns.Kind> kind = columns.of(groupResource);
     if (kind.isEmpty()) {
       return byDefault();
     }

@@ -63,6 +63,7 @@ final class ResourceHandler {
     RequestInfo info = call.info();
     requireScope(call, resource);
     requireVerb(info, resource);
+    call.warn(Deprecations.of(resource.type()));
     // The name that a field selector asks for is for the authoriser only.
     String name =
         Set.of("list", "watch", "deletecollection").contains(info.verb()) ? "" : info.name();
@@ -267,7 +268,7 @@ final class ResourceHandler {
         call,
         renderer.hasProtobuf(request.resource()),
         request.resource().verbs().contains("get")
-            && (request.subresource().isEmpty() || request.subresource().equals("status")),
+            && Set.of("", "status", "scale").contains(request.subresource()),
         list);
   }
 

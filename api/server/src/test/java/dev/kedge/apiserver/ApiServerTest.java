@@ -328,6 +328,55 @@ class ApiServerTest {
         .isEqualTo("https://kubernetes.default.svc.cluster.local");
   }
 
+  /** What client-go asks for; refusing it broke kubectl's and helm's validation. */
+  @Test
+  void servesOpenApiInProtobuf() throws Exception {
+    Reply reply =
+        server.get(
+            "/openapi/v2", "Accept", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf");
+    assertThat(reply.status()).isEqualTo(200);
+    assertThat(reply.header("Content-Type"))
+        .isEqualTo("application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+    byte[] body = reply.response().body();
+    // Field 1, a string: the version of Swagger.
+    assertThat(body).startsWith(0x0a, 0x03, '2', '.', '0');
+    assertThat(reply.text())
+        .contains("io.k8s.api.apps.v1.Deployment", "x-kubernetes-group-version-kind");
+    assertThat(server.get("/openapi/v2", "Accept", "application/xml").status()).isEqualTo(406);
+    assertThat(server.get("/openapi/v2", "Accept", "*/*").text()).startsWith("{");
+  }
+
+  @Test
+  void warnsOfDeprecatedKinds() throws Exception {
+    assertThat(server.get("/api/v1/namespaces/default/endpoints").header("Warning"))
+        .isEqualTo(
+            "299 - \"v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1"
+                + " EndpointSlice\"");
+    assertThat(server.get("/api/v1/componentstatuses").header("Warning"))
+        .isEqualTo("299 - \"v1 ComponentStatus is deprecated in v1.19+\"");
+    assertThat(server.get("/api/v1/namespaces/default/pods").header("Warning")).isEmpty();
+  }
+
+  @Test
+  void scalesHaveColumnsOfTheirOwn() throws Exception {
+    server.create(
+        """
+        {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: scaled, namespace: default}, spec: {replicas: 2,
+         selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}}
+        """);
+    JsonObject table =
+        server
+            .get(
+                "/apis/apps/v1/namespaces/default/replicasets/scaled/scale",
+                "Accept",
+                "application/json;as=Table;v=v1;g=meta.k8s.io")
+            .json();
+    assertThat(table.objects("columnDefinitions").stream().map(column -> column.text("name")))
+        .containsExactly("Name", "Desired", "Available", "Age");
+    assertThat(Json.write(table.objects("rows").getFirst().array("cells")))
+        .startsWith("[\"scaled\",2,0,");
+  }
+
   @Test
   void answersInTheFormAskedFor() throws Exception {
     server.create("{apiVersion: v1, kind: ConfigMap, metadata: {name: form, namespace: default}}");

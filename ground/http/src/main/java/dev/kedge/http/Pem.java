@@ -11,6 +11,8 @@ import java.security.PublicKey;
 import java.security.cert.CertificateEncodingException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
+import java.security.interfaces.ECPrivateKey;
+import java.security.spec.ECPrivateKeySpec;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.security.spec.X509EncodedKeySpec;
 import java.util.ArrayList;
@@ -26,6 +28,7 @@ import java.util.regex.Pattern;
  * private keys in PKCS #8, SEC 1 ({@code EC PRIVATE KEY}) and PKCS #1 ({@code RSA PRIVATE KEY}).
  */
 public final class Pem {
+  private static final byte P256_BYTES = 32;
   private static final Pattern BLOCK =
       Pattern.compile("-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \\1-----");
   private static final HexFormat HEX = HexFormat.of();
@@ -133,9 +136,42 @@ public final class Pem {
     return out.toString();
   }
 
-  /** Writes a private key in PKCS #8. */
+  /**
+   * Writes a private key: in SEC 1 if it is of the curve P-256, else in PKCS #8. Clients tell the
+   * kind of a kubeconfig's key by its heading; fabric8 takes one without {@code EC} for RSA.
+   */
   public static String encode(PrivateKey key) {
-    return encode("PRIVATE KEY", key.getEncoded());
+    return key instanceof ECPrivateKey elliptic
+            && elliptic.getParams().getOrder().bitLength() == 8 * P256_BYTES
+        ? encode("EC PRIVATE KEY", sec1(elliptic))
+        : encode("PRIVATE KEY", key.getEncoded());
+  }
+
+  /** RFC 5915's ECPrivateKey: version 1, the number, the curve. */
+  private static byte[] sec1(ECPrivateKey key) {
+    byte[] number = key.getS().toByteArray();
+    byte[] fixed = new byte[P256_BYTES];
+    int length = Math.min(number.length, P256_BYTES);
+    System.arraycopy(number, number.length - length, fixed, P256_BYTES - length, length);
+    ByteArrayOutputStream der = new ByteArrayOutputStream();
+    der.writeBytes(new byte[] {0x30, 0x31, 0x02, 0x01, 0x01, 0x04, P256_BYTES});
+    der.writeBytes(fixed);
+    der.writeBytes(
+        new byte[] {
+          (byte) 0xa0,
+          0x0a,
+          0x06,
+          0x08,
+          0x2a,
+          (byte) 0x86,
+          0x48,
+          (byte) 0xce,
+          0x3d,
+          0x03,
+          0x01,
+          0x07
+        });
+    return der.toByteArray();
   }
 
   /** Writes a public key as SubjectPublicKeyInfo. */
@@ -159,7 +195,15 @@ public final class Pem {
   }
 
   private static PrivateKey pkcs8(byte[] der) {
-    return key("private key", factory -> factory.generatePrivate(new PKCS8EncodedKeySpec(der)));
+    return key(
+        "private key",
+        factory -> {
+          PrivateKey read = factory.generatePrivate(new PKCS8EncodedKeySpec(der));
+          // The JDK compares encodings, of which one key has several: bring all to one.
+          return read instanceof ECPrivateKey elliptic
+              ? factory.generatePrivate(new ECPrivateKeySpec(elliptic.getS(), elliptic.getParams()))
+              : read;
+        });
   }
 
   private interface Reading<K> {

@@ -88,7 +88,8 @@ public final class JsonPatch {
         JsonValue expected = operation.get("value").orElse(JsonNull.NULL);
         JsonValue actual = find(document, path).orElse(JsonNull.NULL);
         if (!same(actual, expected)) {
-          throw rejected("testing value " + operation.text("path") + " failed: test failed");
+          throw rejected(
+              new Rejection("testing value " + operation.text("path") + " failed", true));
         }
         yield document;
       }
@@ -304,21 +305,34 @@ public final class JsonPatch {
   }
 
   /**
-   * Upstream hides why behind its generic 422; the reason is kept as a cause, where kubectl does
-   * not print it but a reader of the Status finds it.
+   * Why a patch cannot be carried out: the cause of the 422 that {@link #apply} throws. Upstream's
+   * answer does not say it, so that no Status does; callers in this process may.
    */
+  public static final class Rejection extends RuntimeException {
+    private final boolean test;
+
+    Rejection(String why, boolean test) {
+      super(why, null, false, false);
+      this.test = test;
+    }
+
+    /** Whether it was the patch's own test that failed. */
+    public boolean test() {
+      return test;
+    }
+  }
+
   private static ApiException rejected(String why) {
+    return rejected(new Rejection(why, false));
+  }
+
+  private static ApiException rejected(Rejection why) {
     return new ApiException(
         new Status(
             422,
             "Invalid",
             "the server rejected our request due to an error in our request",
-            new Details(
-                "",
-                "",
-                "",
-                "",
-                List.of(new Status.Cause("UnexpectedServerResponse", why, "")),
-                0)));
+            Details.NONE),
+        why);
   }
 }

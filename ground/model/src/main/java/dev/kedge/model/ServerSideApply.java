@@ -360,7 +360,9 @@ public final class ServerSideApply {
 
   private static String describe(JsonObject object) {
     KubeObject kube = new KubeObject(object);
-    return kube.namespace() + "/" + kube.name() + "; " + kube.groupVersionKind();
+    // The core group has an empty name here, and its slash stays.
+    GroupVersionKind kind = kube.groupVersionKind();
+    return kube.namespace() + "/" + kube.name() + "; " + (kind.group().isEmpty() ? "/" : "") + kind;
   }
 
   /** Fields that others own; turned into upstream's answer by {@link #toApiException}. */

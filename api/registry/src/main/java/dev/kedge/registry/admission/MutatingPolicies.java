@@ -162,11 +162,14 @@ final class MutatingPolicies implements AdmissionPlugin {
           ? new KubeObject(changed)
           : shown;
     } catch (ApiException e) {
-      if (e.status().message().endsWith("test failed")) {
+      if (!(e.getCause() instanceof JsonPatch.Rejection rejection)) {
+        throw new ParameterException("JSON Patch: " + e.status().message());
+      }
+      if (rejection.test()) {
         // A test that fails means: not this object.
         return shown;
       }
-      throw new ParameterException("JSON Patch: " + e.status().message());
+      throw new ParameterException("JSON Patch: " + rejection.getMessage());
     }
   }
 
