@@ -421,7 +421,8 @@ final class JobController implements Reconciler {
           continue;
         }
         boolean bad =
-            end.map(e -> !e.success() || PodState.phase(pod).equals("Failed"))
+            // After a success a pod that is being stopped is none, whatever its end looks like.
+            end.map(e -> !e.success() || PodState.phase(pod).equals("Failed") && !pod.deleting())
                 .orElseGet(() -> isFailed(pod));
         if (end.isEmpty() && (!bad || remembered(pod))) {
           continue;
