@@ -267,10 +267,10 @@ class HostileInputTest {
             ApiException.class,
             e -> {
               assertThat(e.code()).isEqualTo(422);
-              assertThat(e.status().details().causes().getFirst().message())
-                  .startsWith(
+              assertThat(e.getCause())
+                  .hasMessageStartingWith(
                       "Unable to complete the copy, the accumulated size increase of copy is")
-                  .endsWith("exceeding the limit 3145728");
+                  .hasMessageEndingWith("exceeding the limit 3145728");
             });
   }
 
