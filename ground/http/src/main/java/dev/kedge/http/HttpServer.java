@@ -136,6 +136,9 @@ public final class HttpServer implements AutoCloseable {
   private final Condition drained = lock.newCondition();
   private volatile boolean stopping;
 
+  /** From here on connections are cut: what begins now could not be answered. */
+  private volatile boolean cutting;
+
   private HttpServer(List<Listen> listens, Handler handler, Patience patience) {
     this.listens = List.copyOf(listens);
     this.patience = patience;
@@ -364,6 +367,13 @@ public final class HttpServer implements AutoCloseable {
       }
       JettyExchange exchange = new JettyExchange(request, response, callback, patience.body);
       running.add(exchange);
+      if (cutting
+          && request.getConnectionMetaData().getConnection() instanceof HttpConnection one) {
+        running.remove(exchange);
+        one.getEndPoint().close();
+        callback.failed(new IOException("the server stops"));
+        return true;
+      }
       Thread.ofVirtual().name("http-request").start(() -> run(exchange));
       return true;
     }
@@ -458,6 +468,9 @@ public final class HttpServer implements AutoCloseable {
       } catch (ExecutionException | TimeoutException e) {
         LOGGER.log(System.Logger.Level.DEBUG, "connections still open at stop", e);
       }
+      // A connection that was kept may have brought a request meanwhile.
+      cutting = true;
+      interrupted |= awaitDrained(System.nanoTime() + Duration.ofMillis(500).toNanos());
     }
     try {
       server.stop();
