@@ -558,16 +558,22 @@ class PodsTest {
       assertThat(get(url + "/healthz")).isEqualTo("ok");
 
       // A reader that follows sees what is written, across a rotation, and the end.
+      java.util.concurrent.CountDownLatch follows = new java.util.concurrent.CountDownLatch(1);
       java.util.concurrent.CompletableFuture<String> following =
           java.util.concurrent.CompletableFuture.supplyAsync(
               () -> {
-                try {
-                  return get(logs + "?follow=true&tailLines=0");
-                } catch (Exception e) {
-                  throw new IllegalStateException(e);
+                try (var stream =
+                    java.net.URI.create(logs + "?follow=true&tailLines=1").toURL().openStream()) {
+                  String first =
+                      new String(stream.readNBytes("three\n".length()), StandardCharsets.UTF_8);
+                  follows.countDown();
+                  return first + new String(stream.readAllBytes(), StandardCharsets.UTF_8);
+                } catch (java.io.IOException e) {
+                  throw new java.io.UncheckedIOException(e);
                 }
               },
               task -> Thread.ofVirtual().start(task));
+      assertThat(follows.await(10, java.util.concurrent.TimeUnit.SECONDS)).isTrue();
       String id = container(pod, 0).text("containerID").replace("containerd://", "");
       say(id, "before");
       new LogRotation(containerd.cri(), java.time.InstantSource.system(), 1).pass();
@@ -578,7 +584,7 @@ class PodsTest {
       }
       delete("served");
       assertThat(following.get(10, java.util.concurrent.TimeUnit.SECONDS))
-          .endsWith("before\nafter\nover\n");
+          .isEqualTo("three\nbefore\nafter\nover\n");
     }
     delete("waiting");
   }

@@ -26,16 +26,14 @@ final class ControlPlane {
   private ControlPlane() {}
 
   /**
-   * Makes the standard roles and bindings where they are missing, and the namespaces they lie in.
+   * Makes the namespaces that every cluster has and the standard roles and bindings, where they are
+   * missing: who is told that the server is ready may use them at once.
    */
   static void bootstrap(KubeClient client) throws InterruptedException {
     List<KubeObject> roles = BootstrapRoles.objects();
     createMissing(
         client,
-        roles.stream()
-            .map(KubeObject::namespace)
-            .filter(namespace -> !namespace.isEmpty())
-            .distinct()
+        Stream.of("default", "kube-node-lease", "kube-public", "kube-system")
             .map(name -> KubeObject.of(new GroupVersionKind("", "v1", "Namespace"), "", name))
             .toList());
     createMissing(client, roles);
