@@ -159,7 +159,7 @@ class AggregationTest {
 
   private static void awaitReason(String reason, String message) {
     await()
-        .atMost(Duration.ofSeconds(30))
+        .atMost(Duration.ofSeconds(60))
         .untilAsserted(
             () -> {
               assertThat(condition().text("reason")).isEqualTo(reason);
@@ -171,7 +171,7 @@ class AggregationTest {
   @Order(1)
   void whatIsServedHereHasLocalApiServices() {
     await()
-        .atMost(Duration.ofSeconds(30))
+        .atMost(Duration.ofSeconds(60))
         .untilAsserted(
             () -> {
               Set<String> wanted = new TreeSet<>();

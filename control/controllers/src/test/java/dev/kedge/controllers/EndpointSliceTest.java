@@ -44,7 +44,7 @@ class EndpointSliceTest {
 
   private KubeObject awaitSlice(Predicate<KubeObject> holds) {
     return await()
-        .atMost(Duration.ofSeconds(15))
+        .atMost(Duration.ofSeconds(60))
         .until(() -> slices().stream().filter(holds).findFirst(), java.util.Optional::isPresent)
         .orElseThrow();
   }
@@ -104,7 +104,7 @@ class EndpointSliceTest {
             (JsonObject)
                 Yaml.parse(
                     "metadata: {labels: {endpointslice.kubernetes.io/skip-mirror: 'true'}}")));
-    await().atMost(Duration.ofSeconds(15)).until(() -> slices().isEmpty());
+    await().atMost(Duration.ofSeconds(60)).until(() -> slices().isEmpty());
   }
 
   @Test

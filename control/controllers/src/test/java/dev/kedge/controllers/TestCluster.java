@@ -295,7 +295,7 @@ final class TestCluster implements AutoCloseable {
       ResourceType type, String namespace, String name, Predicate<KubeObject> holds) {
     try {
       return await("" + type + " " + namespace + "/" + name)
-          .atMost(Duration.ofSeconds(15))
+          .atMost(Duration.ofSeconds(60))
           .pollInterval(Duration.ofMillis(10))
           .until(() -> client.find(type, namespace, name).filter(holds), Optional::isPresent)
           .orElseThrow();
@@ -312,7 +312,7 @@ final class TestCluster implements AutoCloseable {
   /** Waits for an event about an object. */
   void awaitEvent(String about, String reason, String message) {
     await(reason + " " + message)
-        .atMost(Duration.ofSeconds(15))
+        .atMost(Duration.ofSeconds(60))
         .until(
             () ->
                 informers.of(Resources.EVENTS).all().stream()
@@ -325,7 +325,7 @@ final class TestCluster implements AutoCloseable {
 
   void awaitGone(ResourceType type, String namespace, String name) {
     await()
-        .atMost(Duration.ofSeconds(15))
+        .atMost(Duration.ofSeconds(60))
         .pollInterval(Duration.ofMillis(10))
         .until(() -> client.find(type, namespace, name).isEmpty());
   }

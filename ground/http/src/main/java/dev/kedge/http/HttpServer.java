@@ -367,11 +367,13 @@ public final class HttpServer implements AutoCloseable {
       }
       JettyExchange exchange = new JettyExchange(request, response, callback, patience.body);
       running.add(exchange);
-      if (cutting
-          && request.getConnectionMetaData().getConnection() instanceof HttpConnection one) {
-        running.remove(exchange);
-        one.getEndPoint().close();
-        callback.failed(new IOException("the server stops"));
+      if (cutting) {
+        if (request.getConnectionMetaData().getConnection() instanceof HttpConnection one) {
+          one.getEndPoint().close();
+        }
+        // Over HTTP/2 the neighbours may be being answered: the connection stays.
+        Response.writeError(request, response, callback, HttpStatus.SERVICE_UNAVAILABLE_503);
+        ended(exchange);
         return true;
       }
       Thread.ofVirtual().name("http-request").start(() -> run(exchange));
@@ -423,14 +425,18 @@ public final class HttpServer implements AutoCloseable {
       exchange.abandon(e);
     } finally {
       threads.remove(thread);
-      running.remove(exchange);
-      if (stopping) {
-        lock.lock();
-        try {
-          drained.signalAll();
-        } finally {
-          lock.unlock();
-        }
+      ended(exchange);
+    }
+  }
+
+  private void ended(JettyExchange exchange) {
+    running.remove(exchange);
+    if (stopping) {
+      lock.lock();
+      try {
+        drained.signalAll();
+      } finally {
+        lock.unlock();
       }
     }
   }
@@ -454,10 +460,6 @@ public final class HttpServer implements AutoCloseable {
       var graceful = Graceful.shutdown(server);
       running.forEach(JettyExchange::gone);
       interrupted = awaitDrained(deadline);
-      threads.forEach(Thread::interrupt);
-      if (!running.isEmpty()) {
-        interrupted |= awaitDrained(System.nanoTime() + Duration.ofMillis(500).toNanos());
-      }
       try {
         // Lets the last answers and GOAWAY frames out.
         graceful.get(
@@ -468,9 +470,14 @@ public final class HttpServer implements AutoCloseable {
       } catch (ExecutionException | TimeoutException e) {
         LOGGER.log(System.Logger.Level.DEBUG, "connections still open at stop", e);
       }
-      // A connection that was kept may have brought a request meanwhile.
+      // A connection that was kept, or opened while the others were told to go, may have brought a
+      // request meanwhile.
       cutting = true;
-      interrupted |= awaitDrained(System.nanoTime() + Duration.ofMillis(500).toNanos());
+      interrupted |= awaitDrained(deadline);
+      if (!running.isEmpty()) {
+        threads.forEach(Thread::interrupt);
+        interrupted |= awaitDrained(System.nanoTime() + Duration.ofMillis(500).toNanos());
+      }
     }
     try {
       server.stop();

@@ -331,7 +331,7 @@ class HttpServerTest {
       answer.get().body().close();
     }
     await()
-        .atMost(Duration.ofSeconds(10))
+        .atMost(Duration.ofSeconds(60))
         .untilAtomic(gone, value -> assertThat(value).isEqualTo(count - 1));
     assertThat(client.send(to(server, "/other").build(), BodyHandlers.ofString()).body())
         .isEqualTo("fine");
@@ -592,7 +592,7 @@ class HttpServerTest {
                     }
                   }));
     }
-    await().until(() -> answered.get() > 200);
+    await().atMost(Duration.ofMinutes(1)).until(() -> answered.get() > 200);
     server.close(Duration.ofSeconds(5));
     for (Thread caller : callers) {
       caller.join();

@@ -32,7 +32,7 @@ import org.snakeyaml.engine.v2.api.LoadSettings;
 /** Pods on the real containerd, each test with pods of its own on one shared node. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class PodsTest {
-  private static final Duration LIMIT = Duration.ofSeconds(30);
+  private static final Duration LIMIT = Duration.ofSeconds(60);
 
   private final MemoryApi api = new MemoryApi();
   private TestNode node;

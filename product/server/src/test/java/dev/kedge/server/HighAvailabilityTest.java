@@ -120,7 +120,7 @@ class HighAvailabilityTest {
         atOne.create(Resources.CONFIG_MAPS, configMap("before"));
         assertThat(atTwo.find(Resources.CONFIG_MAPS, "default", "before")).isPresent();
         await()
-            .atMost(Duration.ofSeconds(30))
+            .atMost(Duration.ofSeconds(60))
             .until(() -> addresses(atTwo).equals(List.of("127.0.0.1", "127.0.0.2", "127.0.0.3")));
 
         // As if the machine was gone, but for the Lease, which is given back; its expiry has tests.
@@ -144,7 +144,7 @@ class HighAvailabilityTest {
           assertThat(atThree.find(Resources.CONFIG_MAPS, "default", name)).isPresent();
         }
         await()
-            .atMost(Duration.ofSeconds(40))
+            .atMost(Duration.ofSeconds(60))
             .until(() -> !leader(atTwo).isEmpty() && !leader(atTwo).startsWith("one_"));
         // Whoever leads now does what controllers do.
         atTwo.create(
@@ -163,7 +163,7 @@ class HighAvailabilityTest {
                             spec: {containers: [{name: web, image: web}]}
                         """)));
         await()
-            .atMost(Duration.ofSeconds(20))
+            .atMost(Duration.ofSeconds(60))
             .until(
                 () ->
                     atTwo
@@ -187,7 +187,7 @@ class HighAvailabilityTest {
         await().until(() -> !leader(atTwo).startsWith("one_"));
         atTwo.create(Resources.NODES, KubeObject.of(Resources.NODES.groupVersionKind(), "", "one"));
         await()
-            .atMost(Duration.ofSeconds(30))
+            .atMost(Duration.ofSeconds(60))
             .until(
                 () -> {
                   if (atTwo.find(Resources.NODES, "", "one").isPresent()) {

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 
 /** What every engine promises. An engine's test extends this and says how to open a store. */
 public abstract class StoreContract {
-  private static final Duration SOON = Duration.ofSeconds(10);
+  private static final Duration SOON = Duration.ofSeconds(30);
 
   protected Store store;
 

@@ -177,7 +177,7 @@ class IngressControllerTest {
   }
 
   private void awaitBody(String path, String body) {
-    await().atMost(Duration.ofSeconds(10)).until(() -> get(path).body(), body::equals);
+    await().atMost(Duration.ofSeconds(60)).until(() -> get(path).body(), body::equals);
   }
 
   @Test

@@ -122,7 +122,7 @@ class RealApiTest {
         Resources.NAMESPACES,
         KubeObject.of(new GroupVersionKind("", "v1", "Namespace"), "", "default"));
     await()
-        .atMost(Duration.ofSeconds(20))
+        .atMost(Duration.ofSeconds(60))
         .until(() -> client.find(Resources.INGRESS_CLASSES, "", "kedge").isPresent());
     KubeObject node = create(client, Resources.NODES, "{kind: Node, metadata: {name: one}}");
     client.updateSubresource(
@@ -158,11 +158,11 @@ class RealApiTest {
               - {path: /app, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
         """);
     await()
-        .atMost(Duration.ofSeconds(20))
+        .atMost(Duration.ofSeconds(60))
         .until(() -> status(controller, "/app"), code -> code == 503);
     assertThat(status(controller, "/other")).isEqualTo(404);
     await()
-        .atMost(Duration.ofSeconds(20))
+        .atMost(Duration.ofSeconds(60))
         .until(
             () ->
                 client

@@ -144,7 +144,7 @@ public final class EtcdProcesses implements AutoCloseable {
     GrpcChannel.Options options =
         new GrpcChannel.Options(1 << 20, Duration.ofSeconds(1), Duration.ZERO);
     org.awaitility.Awaitility.await()
-        .atMost(Duration.ofSeconds(30))
+        .atMost(Duration.ofSeconds(60))
         .pollInterval(Duration.ofMillis(50))
         .ignoreException(GrpcException.class)
         .until(

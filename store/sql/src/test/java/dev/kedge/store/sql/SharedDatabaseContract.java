@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 
 /** What several kedge servers on one database may expect of it, and of each other. */
 abstract class SharedDatabaseContract {
-  private static final Duration SOON = Duration.ofSeconds(10);
+  private static final Duration SOON = Duration.ofSeconds(30);
 
   private String url;
   private Store first;

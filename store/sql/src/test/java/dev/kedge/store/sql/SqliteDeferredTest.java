@@ -167,11 +167,11 @@ class SqliteDeferredTest extends StoreContract {
     Path file = directory.resolve("one/state.db");
     try (Store deferring = SqliteStore.open(file)) {
       deferring.create("/a", bytes("1"), Duration.ofMillis(50));
-      await().atMost(Duration.ofSeconds(20)).until(() -> stored(file) == 1);
+      await().atMost(Duration.ofSeconds(60)).until(() -> stored(file) == 1);
       // A long one does not make a short one wait.
       deferring.create("/b", bytes("1"), SLACK);
       deferring.create("/c", bytes("1"), Duration.ofMillis(50));
-      await().atMost(Duration.ofSeconds(20)).until(() -> stored(file) == 3);
+      await().atMost(Duration.ofSeconds(60)).until(() -> stored(file) == 3);
     }
   }
 

@@ -86,9 +86,9 @@ class SqliteStoreTest extends StoreContract {
 
     store.compact(revision);
 
-    await().atMost(Duration.ofSeconds(20)).until(() -> rows() == 1);
+    await().atMost(Duration.ofSeconds(60)).until(() -> rows() == 1);
     // The file shrinks at the next checkpoint, which closing makes for certain.
-    await().atMost(Duration.ofSeconds(20)).until(() -> freePages() <= 1024);
+    await().atMost(Duration.ofSeconds(60)).until(() -> freePages() <= 1024);
     store.close();
     assertThat(Files.size(file())).isLessThan(8_000_000);
     store = open();

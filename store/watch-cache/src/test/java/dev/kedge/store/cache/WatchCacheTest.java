@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Over the real store. Objects are pods with a node name and a label. */
 class WatchCacheTest {
-  private static final Duration SOON = Duration.ofSeconds(10);
+  private static final Duration SOON = Duration.ofSeconds(30);
   private static final String PODS = "/registry/pods/";
 
   static final Indexer INDEXER =
