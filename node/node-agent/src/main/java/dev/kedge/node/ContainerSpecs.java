@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Translates a pod's spec into what CRI takes. Stateless apart from the files that it writes. */
@@ -151,8 +152,10 @@ final class ContainerSpecs {
   /** The sandbox of a pod. */
   Cri.SandboxConfig sandbox(KubeObject pod, int attempt) throws IOException {
     JsonObject context = pod.spec().object("securityContext");
+    // An ephemeral container comes later than the sandbox, but is created with this.
     boolean privileged =
-        Pods.all(pod).stream().anyMatch(c -> c.flag("securityContext", "privileged"));
+        Stream.concat(Pods.all(pod).stream(), Pods.ephemeralContainers(pod).stream())
+            .anyMatch(c -> c.flag("securityContext", "privileged"));
     Map<String, String> sysctls = new LinkedHashMap<>();
     for (JsonObject sysctl : context.objects("sysctls")) {
       sysctls.put(sysctl.text("name"), sysctl.text("value"));

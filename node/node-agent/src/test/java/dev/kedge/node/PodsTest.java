@@ -631,13 +631,28 @@ class PodsTest {
                         "targetContainerName",
                         "main",
                         "command",
-                        List.of("ps")))));
+                        List.of("ps")),
+                    JsonObject.of(
+                        "name",
+                        "privileged",
+                        "image",
+                        TestNode.BUSYBOX,
+                        "securityContext",
+                        JsonObject.of("privileged", true),
+                        "command",
+                        List.of("grep", "CapEff", "/proc/self/status")))));
     awaitPod(
         "joined",
         p ->
             p.status().objects("ephemeralContainerStatuses").stream()
-                .anyMatch(c -> c.text("state", "terminated", "reason").equals("Completed")));
+                    .filter(c -> c.text("state", "terminated", "reason").equals("Completed"))
+                    .count()
+                == 2);
     assertThat(logs("joined", "debug")).contains("sleep 1234");
+    // Not every capability: the machine itself may lack some. CAP_SYS_ADMIN is no default one.
+    String line = logs("joined", "privileged");
+    long capabilities = Long.parseLong(line.substring(line.indexOf(':') + 1).strip(), 16);
+    assertThat(capabilities & 1 << 21).as(line).isNotZero();
     delete("joined");
   }
 

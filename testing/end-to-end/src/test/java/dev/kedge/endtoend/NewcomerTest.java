@@ -1,12 +1,8 @@
 package dev.kedge.endtoend;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.kedge.endtoend.Program.Result;
-import dev.kedge.endtoend.Program.Running;
-import java.io.IOException;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -16,108 +12,35 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.Stream;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.TestMethodOrder;
-import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
  * A newcomer's first hour on the packaged program, in order: start, apply the hello example, look,
  * change, break, stop, clean up.
  */
+@Order(2)
+@ExtendWith(Node.Extension.class)
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class NewcomerTest {
   private static final Duration SOON = Duration.ofSeconds(60);
 
-  private Path work;
-  private Running server;
-  private int apiPort;
-  private int httpPort;
-  private int httpsPort;
+  private final Node node;
 
-  @BeforeAll
-  void start(@TempDir Path work) throws IOException {
-    this.work = work;
-    assumeTrue("root".equals(System.getProperty("user.name")), "needs root to run containers");
-    assumeTrue(Files.exists(Path.of("/usr/bin/apt-get")), "needs a Debian machine");
-    apiPort = freePort();
-    httpPort = freePort();
-    httpsPort = freePort();
-    Program.run(
-            Program.ROOT.resolve("examples/hello/build-image").toString(),
-            "-o",
-            work.resolve("data/agent/images/hello-nginx.tar").toString())
-        .succeeded();
-    server = startServer();
-  }
-
-  private Running startServer() {
-    Running running = Program.start(Program.kedge(serverArguments()));
-    running.awaitOutput("Next:", Duration.ofMinutes(3));
-    return running;
-  }
-
-  private List<String> serverArguments(String... more) {
-    List<String> arguments =
-        new ArrayList<>(
-            List.of(
-                "server",
-                "--config=" + emptyConfig(),
-                "--data-dir=" + work.resolve("data"),
-                "--write-kubeconfig=" + kubeconfig(),
-                "--node-name=newcomer",
-                "--https-listen-port=" + apiPort,
-                "--ingress-http-port=" + httpPort,
-                "--ingress-https-port=" + httpsPort));
-    arguments.addAll(List.of(more));
-    return arguments;
-  }
-
-  private Path emptyConfig() {
-    Path file = work.resolve("config.yaml");
-    try {
-      Files.writeString(file, "");
-    } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
-    }
-    return file;
-  }
-
-  private Path kubeconfig() {
-    return work.resolve("kedge.yaml");
-  }
-
-  @AfterAll
-  void stopAndClean() throws Exception {
-    if (server != null) {
-      server.close();
-      killAll();
-    }
-  }
-
-  private Result killAll() {
-    return Program.run(
-        Program.kedge(List.of("killall", "--data-dir=" + work.resolve("data"))),
-        Duration.ofMinutes(1));
+  NewcomerTest(Node node) {
+    this.node = node;
   }
 
   private Result kubectl(String... arguments) {
-    List<String> all = new ArrayList<>(List.of("kubectl", "--kubeconfig=" + kubeconfig()));
+    List<String> all = new ArrayList<>(List.of("kubectl", "--kubeconfig=" + node.kubeconfig()));
     all.addAll(List.of(arguments));
     return Program.run(Program.kedge(all), Duration.ofMinutes(2));
-  }
-
-  private Result upstreamKubectl(String... arguments) {
-    List<String> all = new ArrayList<>(List.of("kubectl", "--kubeconfig=" + kubeconfig()));
-    all.addAll(List.of(arguments));
-    return Program.run(all, Duration.ofMinutes(2));
   }
 
   private String page(String url) throws Exception {
@@ -129,8 +52,8 @@ class NewcomerTest {
   @Test
   @Order(1)
   void nodeIsReadyAndTheOutputSaysWhatToDoNext() {
-    assertThat(server.text())
-        .contains("Node newcomer is Ready after", "Kubeconfig: " + kubeconfig(), " get nodes");
+    assertThat(node.server().text())
+        .contains("Node newcomer is Ready after", "Kubeconfig: " + node.kubeconfig(), " get nodes");
     assertThat(kubectl("get", "nodes").succeeded().output()).containsPattern("newcomer +Ready");
   }
 
@@ -143,8 +66,10 @@ class NewcomerTest {
         .atMost(SOON)
         .untilAsserted(
             () -> {
-              assertThat(page("http://127.0.0.1:" + httpPort + "/")).contains("Hello from kedge");
-              assertThat(page("https://127.0.0.1:" + httpsPort + "/")).contains("Hello from kedge");
+              assertThat(page("http://127.0.0.1:" + node.httpPort() + "/"))
+                  .contains("Hello from kedge");
+              assertThat(page("https://127.0.0.1:" + node.httpsPort() + "/"))
+                  .contains("Hello from kedge");
             });
     assertThat(kubectl("get", "ingress,svc,pods", "-n", "hello").succeeded().output())
         .contains("ingress.networking.k8s.io/hello", "service/hello", "pod/hello-", "Running");
@@ -207,7 +132,7 @@ class NewcomerTest {
   @Test
   @Order(5)
   void changesRollOut() throws Exception {
-    Path changed = work.resolve("changed.yaml");
+    Path changed = node.work().resolve("changed.yaml");
     Files.writeString(
         changed,
         Files.readString(Program.ROOT.resolve("examples/hello/20-configmap.yaml"))
@@ -216,15 +141,11 @@ class NewcomerTest {
     Awaitility.await()
         .atMost(SOON)
         .untilAsserted(
-            () -> assertThat(page("http://127.0.0.1:" + httpPort + "/")).contains("A new page"));
+            () ->
+                assertThat(page("http://127.0.0.1:" + node.httpPort() + "/"))
+                    .contains("A new page"));
 
-    Program.run(
-            Program.ROOT.resolve("examples/hello/build-image").toString(),
-            "-t",
-            "kedge.local/hello-nginx:2",
-            "-o",
-            work.resolve("data/agent/images/hello-nginx-2.tar").toString())
-        .succeeded();
+    node.image("kedge.local/hello-nginx:2", "hello-nginx-2.tar");
     kubectl("set", "image", "deployment/hello", "nginx=kedge.local/hello-nginx:2", "-n", "hello")
         .succeeded();
     kubectl("rollout", "status", "deployment/hello", "-n", "hello", "--timeout=90s").succeeded();
@@ -243,31 +164,6 @@ class NewcomerTest {
 
   @Test
   @Order(6)
-  void upstreamKubectlDoesTheSame() {
-    assumeTrue(
-        Stream.of(System.getenv("PATH").split(":", -1))
-            .anyMatch(d -> Files.isExecutable(Path.of(d, "kubectl"))),
-        "no upstream kubectl on this machine");
-    upstreamKubectl("apply", "-f", Program.ROOT.resolve("examples/hello").toString()).succeeded();
-    assertThat(upstreamKubectl("get", "nodes").succeeded().output()).contains("Ready");
-    upstreamKubectl("rollout", "status", "deployment/hello", "-n", "hello", "--timeout=60s")
-        .succeeded();
-    assertThat(
-            upstreamKubectl("describe", "deployment", "hello", "-n", "hello").succeeded().output())
-        .contains("hello-page");
-    // By the Deployment's name: pods of the revision before may still be on their way out.
-    upstreamKubectl("logs", "deployment/hello", "-n", "hello", "--tail=1").succeeded();
-    assertThat(
-            upstreamKubectl("exec", "deployment/hello", "-n", "hello", "--", "id", "-u")
-                .succeeded()
-                .output())
-        .contains("0");
-    assertThat(upstreamKubectl("explain", "deployment.spec.strategy").succeeded().output())
-        .contains("rollingUpdate");
-  }
-
-  @Test
-  @Order(7)
   void aMissingImageAndACrashAreExplained() {
     kubectl("run", "absent", "--image=kedge.local/absent:1", "--image-pull-policy=IfNotPresent")
         .succeeded();
@@ -295,20 +191,19 @@ class NewcomerTest {
   }
 
   @Test
-  @Order(8)
+  @Order(7)
   void killedAndStartedAgainNothingIsLostAndPodsGoOn() throws Exception {
     String before = containers();
     assertThat(before).isNotBlank();
-    server.process().destroyForcibly().waitFor();
-    server = startServer();
+    node.killAndStartAgain();
     kubectl("rollout", "status", "deployment/hello", "-n", "hello", "--timeout=60s").succeeded();
     assertThat(containers()).as("container ids").isEqualTo(before);
     Awaitility.await()
         .atMost(SOON)
         .untilAsserted(
             () ->
-                assertThat(page("http://127.0.0.1:" + httpPort + "/"))
-                    .contains("Hello from kedge"));
+                assertThat(page("http://127.0.0.1:" + node.httpPort() + "/"))
+                    .contains("A new page"));
   }
 
   private String containers() {
@@ -324,40 +219,33 @@ class NewcomerTest {
   }
 
   @Test
-  @Order(9)
+  @Order(8)
   void aSecondServerOnTheSameDataIsRefused() {
     List<String> arguments =
-        serverArguments("--https-listen-port=" + freePort(), "--disable=ingress");
+        node.arguments("--https-listen-port=" + Node.freePort(), "--disable=ingress");
     Result second = Program.run(Program.kedge(arguments), Duration.ofMinutes(1));
     assertThat(second.code()).isNotZero();
     assertThat(second.output()).contains("another kedge server uses the data directory");
   }
 
   @Test
-  @Order(10)
+  @Order(9)
   void deletingTheNamespaceEmptiesIt() {
     kubectl("delete", "namespace", "hello", "--timeout=90s").succeeded();
     assertThat(kubectl("get", "namespace", "hello").output()).contains("NotFound");
   }
 
   @Test
-  @Order(11)
+  @Order(10)
   void stopsCleanlyAndKillallLeavesNothing() throws Exception {
-    assertThat(server.interrupt()).isIn(0, 130);
-    killAll().succeeded();
-    assertThat(Files.readString(Path.of("/proc/self/mountinfo"))).doesNotContain(work.toString());
+    assertThat(node.interrupt()).isIn(0, 130);
+    node.killAll().succeeded();
+    assertThat(Files.readString(Path.of("/proc/self/mountinfo")))
+        .doesNotContain(node.work().toString());
     assertThat(Program.run("nft", "list", "tables").output()).doesNotContain("kedge");
     assertThat(Program.run("ip", "-o", "link").output()).doesNotContain("kedge0");
     assertThat(Program.run("ps", "-eo", "args").output())
-        .doesNotContain(work.resolve("data").toString());
-  }
-
-  private static int freePort() {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
-    } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
-    }
+        .doesNotContain(node.work().resolve("data").toString());
   }
 
   /** Keeps the JDK's client in the suite: an HTTP/2 client that nobody here wrote. */
@@ -366,10 +254,11 @@ class NewcomerTest {
   void theApiAnswersOverTls() throws Exception {
     HttpResponse<String> response =
         HttpClient.newBuilder()
-            .sslContext(Trust.ofKubeconfig(kubeconfig()))
+            .sslContext(Trust.ofKubeconfig(node.kubeconfig()))
             .build()
             .send(
-                HttpRequest.newBuilder(URI.create("https://127.0.0.1:" + apiPort + "/version"))
+                HttpRequest.newBuilder(
+                        URI.create("https://127.0.0.1:" + node.apiPort() + "/version"))
                     .build(),
                 HttpResponse.BodyHandlers.ofString());
     assertThat(response.statusCode()).isEqualTo(200);
