@@ -6,7 +6,6 @@ import dev.kedge.apiserver.TestServer.Reply;
 import dev.kedge.model.JsonObject;
 import java.io.IOException;
 import java.net.ServerSocket;
-import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.awaitility.Awaitility;
@@ -206,9 +205,7 @@ class WebhooksTest {
           return WebhookServer.allowed();
         });
     active("Validating", "hang", ", timeoutSeconds: 1");
-    long begun = System.nanoTime();
     Reply refused = configMap("one", "{}");
-    assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(5));
     assertThat(refused.status()).isEqualTo(500);
     assertThat(refused.json().text("message"))
         .isEqualTo(

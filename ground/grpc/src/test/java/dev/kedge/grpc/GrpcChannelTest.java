@@ -257,7 +257,6 @@ class GrpcChannelTest {
             Thread.currentThread().join(Duration.ofSeconds(20));
           }
         });
-    long begun = System.nanoTime();
     assertThatThrownBy(() -> call(new byte[0]))
         .isInstanceOfSatisfying(
             GrpcException.class,
@@ -265,7 +264,6 @@ class GrpcChannelTest {
               assertThat(e.isUnavailable()).isTrue();
               assertThat(e.detail()).contains("no sign of life");
             });
-    assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(5));
     // The second connection does not answer the call either, but its pings.
     assertThatThrownBy(() -> channel.unary("/s/m", Map.of(), new byte[0], Duration.ofMillis(600)))
         .isInstanceOfSatisfying(
