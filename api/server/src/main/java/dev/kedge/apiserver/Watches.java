@@ -2,6 +2,7 @@ package dev.kedge.apiserver;
 
 import dev.kedge.apiserver.Form.Shape;
 import dev.kedge.http.Headers;
+import dev.kedge.http.WebSocket;
 import dev.kedge.model.ApiException;
 import dev.kedge.registry.Registry;
 import dev.kedge.registry.Registry.Request;
@@ -10,12 +11,14 @@ import dev.kedge.registry.Registry.WatchEvent;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * Streams watches: frames of one event each, sent as they come, those that come together in one
- * piece. Ends with the client, with the time asked for, or with an ERROR event. Any thread.
+ * piece, or each as a message of a WebSocket. Ends with the client, with the time asked for, or
+ * with an ERROR event. Any thread.
  */
 final class Watches {
   private static final Duration LONGEST_TAKE = Duration.ofMinutes(1);
@@ -52,16 +55,15 @@ final class Watches {
         throw e;
       }
       // As upstream: the watch begins, and its only event says that history is gone.
-      try (OutputStream out = start(call, form)) {
-        out.write(renderer.error(e.status().json(), form));
+      try (Frames out = start(call, form, () -> {})) {
+        out.send(List.of(renderer.error(e.status().json(), form)));
       }
       return;
     }
     metrics.watch(call.info(), 1);
     try (ServedWatch watch = opened) {
       call.onGone(watch::close);
-      try (OutputStream out = start(call, form)) {
-        out.flush();
+      try (Frames out = start(call, form, watch::close)) {
         stream(call, request, form, include, deadline, watch, out);
       }
     } finally {
@@ -76,7 +78,7 @@ final class Watches {
       String include,
       long deadline,
       ServedWatch watch,
-      OutputStream out)
+      Frames out)
       throws IOException, InterruptedException {
     boolean first = true;
     while (!watch.ended()) {
@@ -88,42 +90,71 @@ final class Watches {
       try {
         events = watch.take(Duration.ofNanos(Math.min(left, LONGEST_TAKE.toNanos())));
       } catch (ApiException e) {
-        out.write(renderer.error(e.status().json(), form));
+        out.send(List.of(renderer.error(e.status().json(), form)));
         return;
       }
       if (events.isEmpty()) {
         continue;
       }
-      // One piece per batch: a quiet watch keeps no buffer.
-      byte[][] frames = new byte[events.size()][];
-      int size = 0;
-      for (int i = 0; i < frames.length; i++) {
+      List<byte[]> frames = new ArrayList<>(events.size());
+      for (WatchEvent event : events) {
         boolean withColumns = first || form.shape() != Shape.TABLE;
-        frames[i] = renderer.event(request.resource(), events.get(i), form, include, withColumns);
-        size += frames[i].length;
+        frames.add(renderer.event(request.resource(), event, form, include, withColumns));
         first = false;
       }
-      out.write(frames.length == 1 ? frames[0] : joined(frames, size));
-      out.flush();
+      out.send(frames);
       metrics.watchEvents(call.info(), events.size());
     }
   }
 
-  private static byte[] joined(byte[][] frames, int size) {
-    byte[] all = new byte[size];
-    int at = 0;
-    for (byte[] frame : frames) {
-      System.arraycopy(frame, 0, all, at, frame.length);
-      at += frame.length;
-    }
-    return all;
+  private static Frames start(Call call, Form form, Runnable gone) throws IOException {
+    return WebSocket.requested(call)
+        ? WatchSocket.accept(call, !form.mediaType().equals(MediaType.PROTOBUF), gone)
+        : Body.start(call, form);
   }
 
-  private static OutputStream start(Call call, Form form) throws IOException {
-    String type =
-        form.mediaType().equals(MediaType.JSON) && form.shape() == Shape.OBJECT
-            ? MediaType.JSON
-            : form.mediaType() + ";stream=watch";
-    return call.stream(200, Headers.of("Content-Type", type));
+  /** Where frames go. For one thread. */
+  interface Frames extends AutoCloseable {
+    /** Sends frames that came together, at once. */
+    void send(List<byte[]> frames) throws IOException;
+
+    /** Tells the client that the watch is over. */
+    @Override
+    void close() throws IOException;
+  }
+
+  /** The body of an ordinary answer. */
+  private record Body(OutputStream out) implements Frames {
+    static Body start(Call call, Form form) throws IOException {
+      String type =
+          form.mediaType().equals(MediaType.JSON) && form.shape() == Shape.OBJECT
+              ? MediaType.JSON
+              : form.mediaType() + ";stream=watch";
+      OutputStream out = call.stream(200, Headers.of("Content-Type", type));
+      out.flush();
+      return new Body(out);
+    }
+
+    @Override
+    public void send(List<byte[]> frames) throws IOException {
+      // One piece per batch: a quiet watch keeps no buffer.
+      out.write(frames.size() == 1 ? frames.getFirst() : joined(frames));
+      out.flush();
+    }
+
+    private static byte[] joined(List<byte[]> frames) {
+      byte[] all = new byte[frames.stream().mapToInt(frame -> frame.length).sum()];
+      int at = 0;
+      for (byte[] frame : frames) {
+        System.arraycopy(frame, 0, all, at, frame.length);
+        at += frame.length;
+      }
+      return all;
+    }
+
+    @Override
+    public void close() throws IOException {
+      out.close();
+    }
   }
 }

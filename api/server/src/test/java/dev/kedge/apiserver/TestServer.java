@@ -37,6 +37,8 @@ import dev.kedge.store.Store;
 import dev.kedge.store.sql.SqliteStore;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -309,6 +311,25 @@ final class TestServer implements AutoCloseable {
     }
     HttpResponse<byte[]> response = client.send(request.build(), BodyHandlers.ofByteArray());
     return new Reply(response);
+  }
+
+  /** Forgets all history that no cache keeps. */
+  void compact() throws Exception {
+    store.compact(store.currentRevision());
+  }
+
+  /** The administrator's client. */
+  HttpClient admin() {
+    return admin;
+  }
+
+  /** A bare connection of the administrator's, which takes little that nobody reads. */
+  Socket socket() throws Exception {
+    Credential credential = certificates.client("client-admin", "system:admin", "system:masters");
+    Socket socket = context(credential).getSocketFactory().createSocket();
+    socket.setReceiveBufferSize(8 * 1024);
+    socket.connect(new InetSocketAddress("127.0.0.1", http.port()));
+    return socket;
   }
 
   /** An open answer, for watches. */

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.security.cert.X509Certificate;
+import java.time.Duration;
 import java.util.List;
 
 /**
@@ -123,6 +124,17 @@ public interface Exchange {
      * Unbuffered: each write is sent. Closing it sends the peer an end, and leaves reading open.
      */
     OutputStream out();
+
+    /**
+     * Cuts the peer off, reading and writing, when it takes nothing of a write for so long. Without
+     * it a peer may pause for as long as it likes, as somebody who pages through a command's output
+     * does.
+     *
+     * @throws UnsupportedOperationException unless an {@link HttpServer} handed the connection over
+     */
+    default void limitPauses(Duration longest) {
+      throw new UnsupportedOperationException("only a server's connections limit pauses");
+    }
 
     @Override
     void close() throws IOException;

@@ -295,10 +295,6 @@ final class JettyExchange implements Exchange {
         new RawConnection(endPoint(), request.getConnectionMetaData().getConnector().getExecutor());
     raw = connection;
     request.setAttribute(HttpStream.UPGRADE_CONNECTION_ATTRIBUTE, connection);
-    synchronized (this) {
-      ended = true;
-      goneActions.clear();
-    }
     Waiter waiter = new Waiter();
     response.write(true, BufferUtil.EMPTY_BUFFER, waiter);
     waiter.await();
@@ -424,6 +420,10 @@ final class JettyExchange implements Exchange {
   /** The handler has returned; {@code failure} is what it threw. */
   void finish(@Nullable Throwable failure) throws IOException {
     if (raw != null) {
+      synchronized (this) {
+        ended = true;
+        goneActions.clear();
+      }
       raw.close();
       return;
     }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeoutException;
@@ -17,6 +18,7 @@ final class RawConnection extends AbstractConnection
   private final CompletableFuture<@Nullable Void> open = new CompletableFuture<>();
   private final In in = new In();
   private final Out out = new Out();
+  private volatile boolean writing;
 
   RawConnection(EndPoint endPoint, Executor executor) {
     super(endPoint, executor);
@@ -54,7 +56,13 @@ final class RawConnection extends AbstractConnection
 
   @Override
   public boolean onIdleExpired(TimeoutException timeout) {
-    return false;
+    // A quiet connection is no fault, a peer that lets a write wait is one.
+    return writing;
+  }
+
+  @Override
+  public void limitPauses(Duration longest) {
+    getEndPoint().setIdleTimeout(longest.toMillis());
   }
 
   @Override
@@ -124,8 +132,13 @@ final class RawConnection extends AbstractConnection
     @Override
     public void write(byte[] source, int offset, int length) throws IOException {
       Waiter waiter = new Waiter();
-      getEndPoint().write(waiter, ByteBuffer.wrap(source, offset, length));
-      waiter.await();
+      writing = true;
+      try {
+        getEndPoint().write(waiter, ByteBuffer.wrap(source, offset, length));
+        waiter.await();
+      } finally {
+        writing = false;
+      }
     }
 
     @Override

@@ -12,10 +12,12 @@ import java.net.URI;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
@@ -33,7 +35,7 @@ public final class WebSocket implements AutoCloseable {
   private final OutputStream out;
   private final boolean client;
   private final String protocol;
-  private boolean closeSent; // guarded by this
+  private boolean closeSent; // or a frame broke off; guarded by this
 
   /** A complete message; the bytes are the reader's to keep. */
   public record Message(boolean text, byte[] data) {}
@@ -46,18 +48,22 @@ public final class WebSocket implements AutoCloseable {
     this.protocol = protocol;
   }
 
-  /** Whether a request asks for a WebSocket. */
+  /** Whether a request asks for a WebSocket, as one of the options of its connection. */
   public static boolean requested(Exchange exchange) {
-    return exchange.headers().first("Upgrade").orElse("").equalsIgnoreCase("websocket");
+    return exchange.headers().first("Upgrade").orElse("").equalsIgnoreCase("websocket")
+        && list(exchange, "Connection").anyMatch(option -> option.equalsIgnoreCase("upgrade"));
   }
 
   /** The subprotocols that a request offers, in its order. */
   public static List<String> offered(Exchange exchange) {
-    return exchange.headers().values("Sec-WebSocket-Protocol").stream()
+    return list(exchange, "Sec-WebSocket-Protocol").toList();
+  }
+
+  private static Stream<String> list(Exchange exchange, String header) {
+    return exchange.headers().values(header).stream()
         .flatMap(line -> Arrays.stream(line.split(",")))
         .map(String::strip)
-        .filter(name -> !name.isEmpty())
-        .toList();
+        .filter(name -> !name.isEmpty());
   }
 
   /**
@@ -135,9 +141,24 @@ public final class WebSocket implements AutoCloseable {
     }
   }
 
+  /**
+   * Cuts the peer off when it takes nothing of a message for so long; {@link
+   * Exchange.Connection#limitPauses}.
+   */
+  public void limitPauses(Duration longest) {
+    connection.limitPauses(longest);
+  }
+
   /** The agreed subprotocol; empty without one. */
   public String protocol() {
     return protocol;
+  }
+
+  /** The beginning of a frame; the payload follows. */
+  private record Frame(boolean fin, int opcode, int length, byte @Nullable [] mask) {
+    boolean control() {
+      return opcode >= 8;
+    }
   }
 
   /**
@@ -150,76 +171,117 @@ public final class WebSocket implements AutoCloseable {
     ByteArrayOutputStream parts = null;
     boolean text = false;
     while (true) {
-      int first = in.read();
-      if (first < 0) {
-        throw new EOFException("the connection was closed without a closing handshake");
-      }
-      int second = in.readUnsignedByte();
-      boolean fin = (first & 0x80) != 0;
-      int opcode = first & 0x0f;
-      long length = second & 0x7f;
-      if (length == 126) {
-        length = in.readUnsignedShort();
-      } else if (length == 127) {
-        length = in.readLong();
-      }
-      boolean masked = (second & 0x80) != 0;
-      boolean control = opcode >= 8;
-      if ((first & 0x70) != 0 || masked == client || control && (!fin || length > 125)) {
-        throw broken("malformed frame");
-      }
-      if (length < 0 || length > MAX_MESSAGE) {
-        sendClose(1009, "message too big");
-        throw new IOException("message of " + length + " bytes is too big");
-      }
-      byte[] mask = masked ? in.readNBytes(4) : null;
-      byte[] data = in.readNBytes((int) length);
-      if (data.length < length || mask != null && mask.length < 4) {
-        throw new EOFException("the connection was closed within a frame");
-      }
-      if (mask != null) {
-        apply(mask, data, 0, data.length);
-      }
-      switch (opcode) {
-        case 0, 1, 2 -> {
-          if ((opcode == 0) != (parts != null)) {
-            throw broken("continuation out of order");
-          }
-          if (opcode != 0) {
-            text = opcode == 1;
-          }
-          if (fin && parts == null) {
-            return Optional.of(new Message(text, data));
-          }
-          if (parts == null) {
-            parts = new ByteArrayOutputStream();
-          }
-          if (parts.size() + data.length > MAX_MESSAGE) {
-            sendClose(1009, "message too big");
-            throw new IOException("message is too big");
-          }
-          parts.write(data);
-          if (fin) {
-            return Optional.of(new Message(text, parts.toByteArray()));
-          }
-        }
-        case 8 -> {
-          int code = data.length >= 2 ? (data[0] & 0xff) << 8 | data[1] & 0xff : 1000;
-          try {
-            sendClose(code == 1005 || code == 1006 ? 1000 : code, "");
-          } catch (IOException e) {
-            // The peer said goodbye and need not wait for ours.
-            return Optional.empty();
-          }
+      Frame frame = frame();
+      byte[] data = payload(frame);
+      if (frame.control()) {
+        if (!answer(frame, data)) {
           return Optional.empty();
         }
-        case 9 -> send(10, data, 0, data.length);
-        case 10 -> {
-          // A pong only shows that the peer lives.
-        }
-        default -> throw broken("unknown opcode " + opcode);
+        continue;
+      }
+      if (frame.opcode > 2) {
+        throw broken("unknown opcode " + frame.opcode);
+      }
+      if ((frame.opcode == 0) != (parts != null)) {
+        throw broken("continuation out of order");
+      }
+      if (frame.opcode != 0) {
+        text = frame.opcode == 1;
+      }
+      if (frame.fin && parts == null) {
+        return Optional.of(new Message(text, data));
+      }
+      if (parts == null) {
+        parts = new ByteArrayOutputStream();
+      }
+      if (parts.size() + data.length > MAX_MESSAGE) {
+        sendClose(1009, "message too big");
+        throw new IOException("message is too big");
+      }
+      parts.write(data);
+      if (frame.fin) {
+        return Optional.of(new Message(text, parts.toByteArray()));
       }
     }
+  }
+
+  /**
+   * Reads until the peer closes and keeps nothing of what it sends: for a peer that has only to
+   * listen. Returns when the peer closed in order.
+   *
+   * @throws IOException if the connection breaks or the peer breaks the protocol
+   */
+  public void ignoreMessages() throws IOException {
+    while (true) {
+      Frame frame = frame();
+      if (!frame.control()) {
+        in.skipNBytes(frame.length);
+      } else if (!answer(frame, payload(frame))) {
+        return;
+      }
+    }
+  }
+
+  private Frame frame() throws IOException {
+    int first = in.read();
+    if (first < 0) {
+      throw new EOFException("the connection was closed without a closing handshake");
+    }
+    int second = in.readUnsignedByte();
+    boolean fin = (first & 0x80) != 0;
+    int opcode = first & 0x0f;
+    long length = second & 0x7f;
+    if (length == 126) {
+      length = in.readUnsignedShort();
+    } else if (length == 127) {
+      length = in.readLong();
+    }
+    boolean masked = (second & 0x80) != 0;
+    if ((first & 0x70) != 0 || masked == client || opcode >= 8 && (!fin || length > 125)) {
+      throw broken("malformed frame");
+    }
+    if (length < 0 || length > MAX_MESSAGE) {
+      sendClose(1009, "message too big");
+      throw new IOException("message of " + length + " bytes is too big");
+    }
+    byte[] mask = masked ? in.readNBytes(4) : null;
+    if (mask != null && mask.length < 4) {
+      throw new EOFException("the connection was closed within a frame");
+    }
+    return new Frame(fin, opcode, (int) length, mask);
+  }
+
+  private byte[] payload(Frame frame) throws IOException {
+    byte[] data = in.readNBytes(frame.length);
+    if (data.length < frame.length) {
+      throw new EOFException("the connection was closed within a frame");
+    }
+    if (frame.mask != null) {
+      apply(frame.mask, data, 0, data.length);
+    }
+    return data;
+  }
+
+  /** Does what a control frame asks for; false if it is the peer's goodbye. */
+  private boolean answer(Frame frame, byte[] data) throws IOException {
+    switch (frame.opcode) {
+      case 8 -> {
+        int code = data.length >= 2 ? (data[0] & 0xff) << 8 | data[1] & 0xff : 1000;
+        try {
+          sendClose(code == 1005 || code == 1006 ? 1000 : code, "");
+        } catch (IOException e) {
+          // The peer said goodbye and need not wait for ours.
+          return false;
+        }
+        return false;
+      }
+      case 9 -> send(10, data, 0, data.length);
+      case 10 -> {
+        // A pong only shows that the peer lives.
+      }
+      default -> throw broken("unknown opcode " + frame.opcode);
+    }
+    return true;
   }
 
   private IOException broken(String what) throws IOException {
@@ -239,8 +301,12 @@ public final class WebSocket implements AutoCloseable {
 
   /** Sends a text message. */
   public void sendText(String text) throws IOException {
-    byte[] data = text.getBytes(UTF_8);
-    send(1, data, 0, data.length);
+    sendText(text.getBytes(UTF_8));
+  }
+
+  /** Sends a text message that is UTF-8 already. */
+  public void sendText(byte[] utf8) throws IOException {
+    send(1, utf8, 0, utf8.length);
   }
 
   /** Sends a ping; the peer's pong is swallowed by its {@link #read}. */
@@ -280,6 +346,8 @@ public final class WebSocket implements AutoCloseable {
     if (mask != null) {
       apply(mask, frame, at, length);
     }
+    // Nothing can follow a frame that broke off.
+    closeSent = true;
     out.write(frame, 0, at + length);
     out.flush();
     closeSent = opcode == 8;

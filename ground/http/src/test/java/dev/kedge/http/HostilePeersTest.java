@@ -533,6 +533,15 @@ class HostilePeersTest {
               }
             }
           });
+      Fuzz.run(
+          "WebSocket that a " + (client ? "client" : "server") + " ignores",
+          seeds,
+          Set.of(IOException.class),
+          input -> {
+            try (WebSocket socket = new WebSocket(Said.of(input), client, "")) {
+              socket.ignoreMessages();
+            }
+          });
     }
   }
 

@@ -168,6 +168,70 @@ class StreamsTest {
   }
 
   @Test
+  void theServersStopIsToldAfterAnUpgrade() throws Exception {
+    HttpServer server =
+        serve(
+            exchange -> {
+              CountDownLatch before = new CountDownLatch(1);
+              CountDownLatch after = new CountDownLatch(1);
+              exchange.onGone(before::countDown);
+              try (WebSocket socket = WebSocket.accept(exchange, "")) {
+                exchange.onGone(after::countDown);
+                socket.sendText("up");
+                before.await();
+                after.await();
+                socket.sendClose(1000, "stopping");
+                socket.ignoreMessages();
+              }
+            });
+    try (WebSocket socket =
+        WebSocket.connect(to(server, "/"), Headers.NONE, List.of(), Optional.empty())) {
+      assertThat(socket.read()).isPresent();
+      Thread stop = Thread.ofVirtual().start(() -> server.close(Duration.ofMinutes(1)));
+      assertThat(socket.read()).isEmpty();
+      stop.join();
+    }
+  }
+
+  @Test
+  void aPeerThatTakesNothingOfAMessageIsCutOffAndAQuietOneIsNot() throws Exception {
+    CountDownLatch cut = new CountDownLatch(1);
+    HttpServer server =
+        serve(
+            exchange -> {
+              try (WebSocket socket = WebSocket.accept(exchange, "")) {
+                socket.limitPauses(Duration.ofMillis(100));
+                if (exchange.path().equals("/quiet")) {
+                  socket.ignoreMessages();
+                  return;
+                }
+                while (true) {
+                  socket.sendBinary(new byte[1 << 20]);
+                }
+              } catch (IOException e) {
+                cut.countDown();
+                throw e;
+              }
+            });
+    try (WebSocket quiet =
+            WebSocket.connect(to(server, "/quiet"), Headers.NONE, List.of(), Optional.empty());
+        WebSocket stalled =
+            WebSocket.connect(to(server, "/"), Headers.NONE, List.of(), Optional.empty())) {
+      assertThat(cut.await(1, TimeUnit.MINUTES)).isTrue();
+      assertThatThrownBy(
+              () -> {
+                while (stalled.read().isPresent()) {
+                  assertThat(stalled.protocol()).isEmpty();
+                }
+              })
+          .isInstanceOf(IOException.class);
+      quiet.sendText("here all the time");
+      quiet.sendClose(1000, "");
+      assertThat(quiet.read()).isEmpty();
+    }
+  }
+
+  @Test
   void aCommandRunsOverSpdy() throws Exception {
     FakeRuntime runtime = runtime();
     var options = new RemoteCommand.Options(true, true, true, false);
