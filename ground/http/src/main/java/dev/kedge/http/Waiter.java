@@ -39,7 +39,9 @@ final class Waiter implements Callback {
       }
     }
     if (failure != null) {
-      throw failure instanceof IOException io ? io : new IOException(failure.toString(), failure);
+      // Always a new one: the library fails all that follows with the same, and who suppresses a
+      // close's failure under a write's must not meet one that suppresses itself.
+      throw new IOException(failure.toString(), failure);
     }
   }
 }

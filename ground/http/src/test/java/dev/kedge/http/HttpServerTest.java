@@ -339,6 +339,30 @@ class HttpServerTest {
     assertThat(answers.getFirst().get().body().readAllBytes()).isEqualTo(new byte[] {'2'});
   }
 
+  /** Its close fails as the write did, and is suppressed under it. */
+  @ParameterizedTest
+  @EnumSource
+  void anAnswerThatIsCutOffFailsAsAnInputOutputError(Version version) throws Exception {
+    var failure = new CompletableFuture<Throwable>();
+    HttpServer server =
+        serve(
+            exchange -> {
+              try (OutputStream out = exchange.stream(200, Headers.NONE)) {
+                while (true) {
+                  out.write(new byte[100_000]);
+                }
+              } catch (Throwable e) {
+                failure.complete(e);
+                throw e;
+              }
+            });
+    InputStream body =
+        client(version).send(to(server, "/").build(), BodyHandlers.ofInputStream()).body();
+    body.read();
+    body.close();
+    assertThat(failure.get(60, TimeUnit.SECONDS)).isInstanceOf(java.io.IOException.class);
+  }
+
   @Test
   void clientCertificatesAreHandedOverWhoeverIssuedThem() throws Exception {
     HttpServer server =
