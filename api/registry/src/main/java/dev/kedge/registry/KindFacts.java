@@ -212,6 +212,13 @@ final class KindFacts {
         .toList();
   }
 
+  /** Where the values of those fields stand. */
+  static List<List<String>> fieldPaths(String groupResource) {
+    return FIELDS.getOrDefault(groupResource, List.of()).stream()
+        .map(SelectableField::path)
+        .toList();
+  }
+
   /** Translates a label of a served version to that of the stored one. */
   static String storedLabel(String servedGroup, String plural, String label) {
     return servedGroup.equals("events.k8s.io") && plural.equals("events")

@@ -448,8 +448,7 @@ public final class ObjectRegistry implements Registry, AutoCloseable {
         return Optional.empty();
       }
       return kind.get()
-          .cache()
-          .get(kind.get().key(namespace, name), 0)
+          .item(kind.get().key(namespace, name), 0)
           .map(item -> StoredKind.served(item).tree())
           .or(() -> findLatest(type, namespace, name));
     }

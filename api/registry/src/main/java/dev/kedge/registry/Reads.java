@@ -31,9 +31,9 @@ final class Reads {
    * @param resourceVersion empty: the most recent; 0: any; else not older than
    */
   static Item item(Served served, String namespace, String name, String resourceVersion) {
-    WatchCache cache = served.stored().cache();
-    long atLeast = resourceVersion.isEmpty() ? cache.latest() : revision(resourceVersion);
-    Optional<Item> item = awaiting(() -> cache.get(served.stored().key(namespace, name), atLeast));
+    StoredKind kind = served.stored();
+    long atLeast = resourceVersion.isEmpty() ? kind.latest() : revision(resourceVersion);
+    Optional<Item> item = awaiting(() -> kind.item(kind.key(namespace, name), atLeast));
     return item.orElseThrow(() -> ApiException.notFound(served.group(), served.plural(), name));
   }
 

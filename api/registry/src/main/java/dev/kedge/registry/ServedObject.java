@@ -1,5 +1,6 @@
 package dev.kedge.registry;
 
+import dev.kedge.model.FieldFilter;
 import dev.kedge.model.Json;
 import dev.kedge.model.KubeObject;
 import org.jspecify.annotations.Nullable;
@@ -54,5 +55,11 @@ public final class ServedObject {
   public KubeObject glance() {
     KubeObject known = tree;
     return known == null ? KubeObject.parse(json) : known;
+  }
+
+  /** A part of the parsed form, without the whole being made; not kept. */
+  public KubeObject part(FieldFilter filter) {
+    KubeObject known = tree;
+    return known == null ? KubeObject.parse(json, filter) : new KubeObject(filter.of(known.json()));
   }
 }

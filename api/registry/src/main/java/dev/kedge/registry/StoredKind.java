@@ -13,10 +13,15 @@ import dev.kedge.store.cache.Indexer;
 import dev.kedge.store.cache.Item;
 import dev.kedge.store.cache.WatchCache;
 import java.time.Duration;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,6 +29,9 @@ import org.jspecify.annotations.Nullable;
  * peculiar to the kind. Served versions share it. The cache is opened by its first reader.
  */
 final class StoredKind implements AutoCloseable {
+  /** A kind whose objects are read more often is worth a cache. */
+  private static final int MOST_UNCACHED = 16;
+
   private final Store store;
   private final ResourceType type;
   private final Schema schema;
@@ -33,6 +41,7 @@ final class StoredKind implements AutoCloseable {
   private final Map<String, List<String>> customFields;
   private final String prefix;
   private final Converter conversion;
+  private final AtomicInteger uncached = new AtomicInteger();
   private volatile @Nullable WatchCache cache;
   private boolean closed;
 
@@ -136,6 +145,26 @@ final class StoredKind implements AutoCloseable {
     return open != null ? open : open();
   }
 
+  /** The store's current revision. */
+  long latest() {
+    return store.currentRevision();
+  }
+
+  /**
+   * One object, as of a revision at least; 0 for any. A cache is not opened for a few of them: a
+   * server that starts looks for single objects among a hundred thousand.
+   */
+  Optional<Item> item(String key, long atLeast) {
+    WatchCache open = cache;
+    if (open == null
+        && uncached.get() < MOST_UNCACHED
+        && (atLeast == 0 || atLeast <= store.currentRevision())) {
+      uncached.incrementAndGet();
+      return WatchCache.read(store, key, new Rows());
+    }
+    return cache().get(key, atLeast);
+  }
+
   /** How many objects are stored; a kind that has none needs no cache to say so. */
   long count() {
     boolean none = cache == null && store.list(prefix, 0, "", 1).entries().isEmpty();
@@ -155,9 +184,17 @@ final class StoredKind implements AutoCloseable {
   }
 
   private final class Rows implements Indexer {
+    private final Map<String, Set<String>> read = indexed();
+
     @Override
     public IndexRow row(String key, byte[] json) {
-      JsonObject document = Json.parseObject(json);
+      JsonObject document =
+          Json.parseObject(
+              json,
+              (outer, name) ->
+                  outer.isEmpty()
+                      ? read.containsKey(name)
+                      : read.getOrDefault(outer, Set.of()).contains(name));
       KubeObject object = new KubeObject(document);
       return new IndexRow(object.namespace(), object.name(), object.labels(), fields(document));
     }
@@ -186,6 +223,21 @@ final class StoredKind implements AutoCloseable {
     JsonObject known = SchemaDecoder.prune(schema, type.groupVersionKind(), stored).object();
     JsonObject formed = SchemaDecoder.withDefaults(schema, known);
     return formed.equals(stored) ? json : Json.bytes(formed);
+  }
+
+  /** What an index row is made of: outermost fields, and those wanted inside them. */
+  private Map<String, Set<String>> indexed() {
+    Map<String, Set<String>> read = new HashMap<>();
+    read.put("metadata", new HashSet<>(Set.of("name", "namespace", "labels")));
+    Collection<List<String>> paths =
+        customFields.isEmpty() ? KindFacts.fieldPaths(type.groupResource()) : customFields.values();
+    for (List<String> path : paths) {
+      Set<String> inside = read.computeIfAbsent(path.getFirst(), _ -> new HashSet<>());
+      if (path.size() > 1) {
+        inside.add(path.get(1));
+      }
+    }
+    return read;
   }
 
   private Map<String, String> fields(JsonObject document) {

@@ -497,7 +497,7 @@ final class Writes {
   Optional<Current> current(StoredKind kind, String key, boolean fresh) {
     return fresh
         ? store.get(key).map(entry -> Current.of(kind, entry))
-        : kind.cache().get(key, 0).map(item -> Current.of(kind, item));
+        : kind.item(key, 0).map(item -> Current.of(kind, item));
   }
 
   private boolean isCurrent(String key, long revision) {

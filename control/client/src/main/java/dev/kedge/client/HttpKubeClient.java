@@ -99,7 +99,7 @@ public final class HttpKubeClient implements KubeClient, AutoCloseable {
     JsonObject list = send("GET", type.path(namespace) + joined(query), "", null);
     List<KubeObject> items = new ArrayList<>();
     for (JsonObject item : list.objects("items")) {
-      items.add(object(type, item));
+      items.add(object(type, selection.part().of(item)));
     }
     return new ObjectList(items, list.text("metadata", "resourceVersion"));
   }
@@ -125,7 +125,7 @@ public final class HttpKubeClient implements KubeClient, AutoCloseable {
         throw new UncheckedIOException(e);
       }
     }
-    return new StreamWatch(type, response.body(), seconds + WATCH_GRACE_SECONDS);
+    return new StreamWatch(type, selection.part(), response.body(), seconds + WATCH_GRACE_SECONDS);
   }
 
   @Override
@@ -318,12 +318,14 @@ public final class HttpKubeClient implements KubeClient, AutoCloseable {
   /** Reads one JSON document per line. */
   private final class StreamWatch implements ObjectWatch {
     private final ResourceType type;
+    private final Part part;
     private final InputStream in;
     private final ScheduledFuture<?> cut;
     private volatile boolean closed;
 
-    StreamWatch(ResourceType type, InputStream in, int seconds) {
+    StreamWatch(ResourceType type, Part part, InputStream in, int seconds) {
       this.type = type;
+      this.part = part;
       this.in = new BufferedInputStream(in, 16 * 1024);
       this.cut = cutter.schedule(this::close, seconds, TimeUnit.SECONDS);
     }
@@ -342,9 +344,9 @@ public final class HttpKubeClient implements KubeClient, AutoCloseable {
         JsonObject event = Json.parseObject(line);
         JsonObject object = event.object("object");
         return switch (event.text("type")) {
-          case "ADDED" -> Optional.of(new Event(EventType.ADDED, object(type, object)));
-          case "MODIFIED" -> Optional.of(new Event(EventType.MODIFIED, object(type, object)));
-          case "DELETED" -> Optional.of(new Event(EventType.DELETED, object(type, object)));
+          case "ADDED" -> Optional.of(event(EventType.ADDED, object));
+          case "MODIFIED" -> Optional.of(event(EventType.MODIFIED, object));
+          case "DELETED" -> Optional.of(event(EventType.DELETED, object));
           case "BOOKMARK" -> Optional.of(new Event(EventType.BOOKMARK, object(type, object)));
           case "ERROR" -> throw new ApiException(Status.of(object));
           default -> throw new IOException("unknown watch event: " + event.text("type"));
@@ -358,6 +360,10 @@ public final class HttpKubeClient implements KubeClient, AutoCloseable {
         }
         throw new UncheckedIOException(e);
       }
+    }
+
+    private Event event(EventType change, JsonObject object) {
+      return new Event(change, object(type, part.of(object)));
     }
 
     private boolean ended;

@@ -1,12 +1,14 @@
 package dev.kedge.client;
 
 import dev.kedge.model.ApiException;
+import dev.kedge.model.FieldFilter;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A Kubernetes API as its users see it. Controllers, scheduler, node agent and network parts know
@@ -74,18 +76,71 @@ public interface KubeClient {
       ResourceType type, String namespace, String name, String subresource, KubeObject body);
 
   /**
-   * Which objects a list or watch is about; empty texts select all. Kubernetes' selector syntax.
+   * Which objects a list or watch is about, and what of each. Empty texts select all; Kubernetes'
+   * selector syntax.
+   *
+   * @param part what the reader needs; a client may give more
    */
-  record Selection(String labelSelector, String fieldSelector) {
-    public static final Selection ALL = new Selection("", "");
+  record Selection(String labelSelector, String fieldSelector, Part part) {
+    public static final Selection ALL = new Selection("", "", Part.WHOLE);
 
     public static Selection fields(String selector) {
-      return new Selection("", selector);
+      return new Selection("", selector, Part.WHOLE);
     }
 
     public static Selection labels(String selector) {
-      return new Selection(selector, "");
+      return new Selection(selector, "", Part.WHOLE);
     }
+
+    /** The same objects, but less of each. */
+    public Selection only(Part other) {
+      return new Selection(labelSelector, fieldSelector, other);
+    }
+  }
+
+  /** How much of an object somebody needs. */
+  enum Part implements FieldFilter {
+    WHOLE {
+      @Override
+      public boolean wants(String outer, String name) {
+        return true;
+      }
+
+      @Override
+      public JsonObject of(JsonObject object) {
+        return object;
+      }
+    },
+    /** All but {@code metadata.managedFields}, which a server keeps when an update lacks them. */
+    WITHOUT_MANAGED_FIELDS {
+      @Override
+      public boolean wants(String outer, String name) {
+        return !(name.equals("managedFields") && outer.equals("metadata"));
+      }
+
+      @Override
+      public JsonObject of(JsonObject object) {
+        return object.withoutPath(List.of("metadata", "managedFields"));
+      }
+    },
+    /** Which object it is, who owns it, and how its deletion stands. */
+    OWNERSHIP {
+      @Override
+      public boolean wants(String outer, String name) {
+        return outer.isEmpty() ? OUTERMOST.contains(name) : OWNERSHIP_FIELDS.contains(name);
+      }
+    };
+
+    private static final Set<String> OUTERMOST = Set.of("apiVersion", "kind", "metadata");
+    private static final Set<String> OWNERSHIP_FIELDS =
+        Set.of(
+            "name",
+            "namespace",
+            "uid",
+            "resourceVersion",
+            "ownerReferences",
+            "finalizers",
+            "deletionTimestamp");
   }
 
   /** Objects as of a resource version. */

@@ -22,7 +22,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BooleanSupplier;
-import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,7 +40,6 @@ final class ReflectingInformer implements Informer, AutoCloseable {
   private final ResourceType type;
   private final String namespace;
   private final Selection selection;
-  private final UnaryOperator<KubeObject> part;
   private final Thread thread;
 
   private final Map<ObjectKey, KubeObject> objects = new ConcurrentHashMap<>();
@@ -53,13 +51,7 @@ final class ReflectingInformer implements Informer, AutoCloseable {
   private volatile @Nullable ObjectWatch watch;
   private volatile boolean closed;
 
-  ReflectingInformer(
-      KubeClient client,
-      ResourceType type,
-      String namespace,
-      Selection selection,
-      UnaryOperator<KubeObject> part) {
-    this.part = part;
+  ReflectingInformer(KubeClient client, ResourceType type, String namespace, Selection selection) {
     this.client = client;
     this.type = type;
     this.namespace = namespace;
@@ -205,8 +197,7 @@ final class ReflectingInformer implements Informer, AutoCloseable {
 
   private synchronized void replace(ObjectList list) {
     Set<ObjectKey> gone = new HashSet<>(objects.keySet());
-    for (KubeObject full : list.items()) {
-      KubeObject object = part.apply(full);
+    for (KubeObject object : list.items()) {
       gone.remove(object.key());
       KubeObject before = objects.get(object.key());
       if (before != null && before.resourceVersion().equals(object.resourceVersion())) {
@@ -225,10 +216,7 @@ final class ReflectingInformer implements Informer, AutoCloseable {
   }
 
   private synchronized void apply(Event event) {
-    KubeObject object =
-        event.type() == ObjectWatch.EventType.BOOKMARK
-            ? event.object()
-            : part.apply(event.object());
+    KubeObject object = event.object();
     switch (event.type()) {
       case ADDED, MODIFIED -> put(object);
       case DELETED -> {

@@ -1,11 +1,10 @@
 package dev.kedge.client;
 
+import dev.kedge.client.KubeClient.Part;
 import dev.kedge.client.KubeClient.Selection;
-import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.function.UnaryOperator;
 
 /**
  * Informers over any {@link KubeClient}: one list and one watch per resource and selection however
@@ -13,23 +12,19 @@ import java.util.function.UnaryOperator;
  */
 public final class SharedInformers implements Informers {
   private final KubeClient client;
-  private final UnaryOperator<KubeObject> part;
+  private final Part part;
   private final Map<Key, ReflectingInformer> informers = new HashMap<>();
   private boolean closed;
 
   private record Key(ResourceType type, String namespace, Selection selection) {}
 
-  /** Informers that read through a client. */
+  /** Informers of whole objects, but for who manages which of their fields. */
   public SharedInformers(KubeClient client) {
-    this(client, UnaryOperator.identity());
+    this(client, Part.WITHOUT_MANAGED_FIELDS);
   }
 
-  /**
-   * Informers that keep only a part of each object, for readers of very many.
-   *
-   * @param part gives what to keep; name, namespace, uid and resource version must stay
-   */
-  public SharedInformers(KubeClient client, UnaryOperator<KubeObject> part) {
+  /** Informers that keep only a part of each object, for readers of very many. */
+  public SharedInformers(KubeClient client, Part part) {
     this.client = client;
     this.part = part;
   }
@@ -43,7 +38,8 @@ public final class SharedInformers implements Informers {
         new Key(type, namespace, selection),
         key -> {
           ReflectingInformer informer =
-              new ReflectingInformer(client, key.type(), key.namespace(), key.selection(), part);
+              new ReflectingInformer(
+                  client, key.type(), key.namespace(), key.selection().only(part));
           informer.start();
           return informer;
         });

@@ -4,6 +4,7 @@ import dev.kedge.client.Events;
 import dev.kedge.client.Informer;
 import dev.kedge.client.KubeClient;
 import dev.kedge.client.KubeClient.DeleteOptions;
+import dev.kedge.client.KubeClient.Part;
 import dev.kedge.client.KubeClient.Patch;
 import dev.kedge.client.SharedInformers;
 import dev.kedge.controllers.OwnerGraph.Node;
@@ -107,7 +108,7 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
         if (watched.containsKey(type)) {
           continue;
         }
-        SharedInformers informers = new SharedInformers(client, GarbageCollector::slim);
+        SharedInformers informers = new SharedInformers(client, Part.OWNERSHIP);
         watched.put(type, informers);
         Informer informer = informers.of(type);
         informer.listen((before, after) -> changed(type, before, after));
@@ -118,25 +119,6 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
       informer.awaitSynced();
     }
     enqueue(graph.unseen());
-  }
-
-  private static KubeObject slim(KubeObject object) {
-    JsonObject metadata = object.metadata();
-    JsonObject.Builder kept = JsonObject.builder();
-    for (String name :
-        List.of(
-            "name",
-            "namespace",
-            "uid",
-            "resourceVersion",
-            "ownerReferences",
-            "finalizers",
-            "deletionTimestamp")) {
-      metadata.get(name).ifPresent(value -> kept.put(name, value));
-    }
-    return new KubeObject(
-        JsonObject.of(
-            "apiVersion", object.apiVersion(), "kind", object.kind(), "metadata", kept.build()));
   }
 
   private void changed(ResourceType type, Optional<KubeObject> before, Optional<KubeObject> after) {

@@ -2,6 +2,7 @@ package dev.kedge.controllers;
 
 import dev.kedge.client.Informer;
 import dev.kedge.client.KubeClient;
+import dev.kedge.client.KubeClient.Selection;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.JsonObject;
@@ -31,7 +32,10 @@ final class ServiceAccountController implements Reconciler {
     this.certificates = context.settings().rootCertificates();
     this.namespaces = context.informer(Resources.NAMESPACES);
     this.accounts = context.informer(Resources.SERVICE_ACCOUNTS);
-    this.configMaps = context.informer(Resources.CONFIG_MAPS);
+    this.configMaps =
+        context
+            .informers()
+            .of(Resources.CONFIG_MAPS, "", Selection.fields("metadata.name=" + ROOT_CERTIFICATES));
   }
 
   static Controller create(ControllerContext context) {
@@ -39,7 +43,7 @@ final class ServiceAccountController implements Reconciler {
     return Controller.builder("serviceaccount", context.timeline(), reconciler)
         .watches(reconciler.namespaces)
         .watches(reconciler.accounts, object -> namespaceIf(object, "default"))
-        .watches(reconciler.configMaps, object -> namespaceIf(object, ROOT_CERTIFICATES))
+        .watches(reconciler.configMaps, object -> List.of(new ObjectKey("", object.namespace())))
         .build();
   }
 

@@ -3,9 +3,7 @@ package dev.kedge.model;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonFactoryBuilder;
 import com.fasterxml.jackson.core.JsonGenerator;
-import com.fasterxml.jackson.core.JsonParseException;
 import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -13,9 +11,6 @@ import java.io.OutputStream;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -26,9 +21,6 @@ public final class Json {
 
   /** What is put around documents and into them: lists, events, managed fields. */
   private static final int MADE_DEPTH = 100;
-
-  /** Most repeated names that are reported, as upstream. */
-  private static final int MAX_DUPLICATES = 100;
 
   private static final JsonFactory FACTORY = factory(MAX_DEPTH + MADE_DEPTH);
   private static final JsonFactory DOCUMENTS = factory(MAX_DEPTH);
@@ -62,7 +54,7 @@ public final class Json {
    * @throws JsonSyntaxException if it is not one well-formed value
    */
   public static JsonValue parse(byte[] bytes) {
-    return parse(FACTORY, bytes, new LinkedHashSet<>());
+    return parse(FACTORY, bytes, null, (reading, _) -> reading.value());
   }
 
   /**
@@ -73,15 +65,21 @@ public final class Json {
    * @throws JsonSyntaxException if it is not one well-formed value
    */
   public static JsonValue parse(byte[] bytes, Set<String> duplicates) {
-    return parse(DOCUMENTS, bytes, duplicates);
+    return parse(DOCUMENTS, bytes, duplicates, (reading, _) -> reading.value());
   }
 
-  private static JsonValue parse(JsonFactory factory, byte[] bytes, Set<String> duplicates) {
+  private interface Reader<T> {
+    T read(JsonReading reading, JsonParser parser) throws IOException;
+  }
+
+  private static <T> T parse(
+      JsonFactory factory, byte[] bytes, @Nullable Set<String> duplicates, Reader<T> reader) {
     try (JsonParser parser = factory.createParser(bytes)) {
       if (parser.nextToken() == null) {
         throw new JsonSyntaxException("unexpected end of JSON input", 1, 1);
       }
-      JsonValue value = read(parser, null, duplicates);
+      T value =
+          reader.read(new JsonReading(parser, duplicates, JsonReading.wellFormed(bytes)), parser);
       if (parser.nextToken() != null) {
         throw new JsonSyntaxException(
             "invalid character after top-level value",
@@ -110,73 +108,27 @@ public final class Json {
     throw new JsonSyntaxException("not a JSON object", 1, 1);
   }
 
+  /**
+   * Reads a part of one JSON object; the rest is looked at only for being well-formed.
+   *
+   * @throws JsonSyntaxException if it is not one well-formed object
+   */
+  public static JsonObject parseObject(byte[] bytes, FieldFilter filter) {
+    return parse(
+        FACTORY,
+        bytes,
+        null,
+        (reading, parser) -> {
+          if (!parser.isExpectedStartObjectToken()) {
+            throw new JsonSyntaxException("not a JSON object", 1, 1);
+          }
+          return reading.part(filter);
+        });
+  }
+
   /** As {@link #parseObject(byte[])}. */
   public static JsonObject parseObject(String text) {
     return parseObject(text.getBytes(StandardCharsets.UTF_8));
-  }
-
-  private static JsonValue read(
-      JsonParser parser, @Nullable DocumentPath path, Set<String> duplicates) throws IOException {
-    JsonToken token = parser.currentToken();
-    return switch (token) {
-      case START_OBJECT -> {
-        JsonObject.Builder builder = JsonObject.builder();
-        while (parser.nextToken() != JsonToken.END_OBJECT) {
-          String name = wellFormed(parser.currentName());
-          DocumentPath field = DocumentPath.field(path, name);
-          if (duplicates.size() < MAX_DUPLICATES && builder.has(name)) {
-            duplicates.add(field.toString());
-          }
-          parser.nextToken();
-          builder.put(name, read(parser, field, duplicates));
-        }
-        yield builder.build();
-      }
-      case START_ARRAY -> {
-        List<JsonValue> items = new ArrayList<>();
-        while (parser.nextToken() != JsonToken.END_ARRAY) {
-          items.add(read(parser, DocumentPath.item(path, items.size()), duplicates));
-        }
-        yield new JsonArray(items);
-      }
-      case VALUE_STRING -> new JsonString(wellFormed(parser.getText()));
-      case VALUE_NUMBER_INT ->
-          switch (parser.getNumberType()) {
-            case INT, LONG -> new JsonInteger(parser.getLongValue());
-            default -> decimal(parser);
-          };
-      case VALUE_NUMBER_FLOAT -> decimal(parser);
-      case VALUE_TRUE -> JsonBoolean.TRUE;
-      case VALUE_FALSE -> JsonBoolean.FALSE;
-      case VALUE_NULL -> JsonNull.NULL;
-      default -> throw new JsonParseException(parser, "unexpected " + token);
-    };
-  }
-
-  private static JsonDecimal decimal(JsonParser parser) throws IOException {
-    double value = parser.getDoubleValue();
-    if (!Double.isFinite(value)) {
-      throw new JsonParseException(
-          parser,
-          "json: cannot unmarshal number " + parser.getText() + " into Go value of type float64");
-    }
-    return new JsonDecimal(value);
-  }
-
-  /** Halves of surrogate pairs that stand alone are no characters: replaced, as Go does. */
-  private static String wellFormed(String text) {
-    for (int i = 0; i < text.length(); i++) {
-      if (Character.isSurrogate(text.charAt(i))) {
-        return replaced(text);
-      }
-    }
-    return text;
-  }
-
-  private static String replaced(String text) {
-    StringBuilder out = new StringBuilder(text.length());
-    text.codePoints().forEach(c -> out.appendCodePoint(c >= 0xD800 && c <= 0xDFFF ? 0xFFFD : c));
-    return out.toString();
   }
 
   /** Whether collections stand inside each other more often than so many times. */

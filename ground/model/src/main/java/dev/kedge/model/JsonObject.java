@@ -29,6 +29,9 @@ public sealed class JsonObject implements JsonValue {
   /** From this many fields on they are found by hash. */
   private static final int MANY = 32;
 
+  /** Arrays of names that were used lately; any thread puts and takes, nobody changes one. */
+  private static final String[] @Nullable [] SHAPES = new String[1024] @Nullable [];
+
   private final String[] names;
   private final JsonValue[] values;
 
@@ -389,8 +392,22 @@ public sealed class JsonObject implements JsonValue {
       return names.indexOf(name);
     }
 
+    /** Sets a field whose name was read from a text: the parser has interned it. */
+    Builder putRead(String name, JsonValue value) {
+      int position = position(name);
+      if (position >= 0) {
+        values.set(position, value);
+      } else {
+        addInterned(name, value);
+      }
+      return this;
+    }
+
     private void add(String name, JsonValue value) {
-      String interned = name.length() <= 40 ? name.intern() : name;
+      addInterned(name.length() <= 40 ? name.intern() : name, value);
+    }
+
+    private void addInterned(String interned, JsonValue value) {
       if (index != null) {
         index.put(interned, names.size());
       } else if (names.size() == 16) {
@@ -406,9 +423,25 @@ public sealed class JsonObject implements JsonValue {
 
     /** The object built so far. */
     public JsonObject build() {
-      return names.isEmpty()
-          ? EMPTY
-          : made(names.toArray(String[]::new), values.toArray(JsonValue[]::new));
+      return names.isEmpty() ? EMPTY : made(shape(names), values.toArray(JsonValue[]::new));
+    }
+
+    /** The names as an array, the same one for objects of the same names: most have few shapes. */
+    private static String[] shape(List<String> names) {
+      int hash = 0;
+      for (String name : names) {
+        hash = 31 * hash + name.hashCode();
+      }
+      int at = (hash ^ hash >>> 10) & SHAPES.length - 1;
+      String[] known = SHAPES[at];
+      if (known != null && Arrays.asList(known).equals(names)) {
+        return known;
+      }
+      String[] shape = names.toArray(String[]::new);
+      if (shape.length < MANY) {
+        SHAPES[at] = shape;
+      }
+      return shape;
     }
   }
 }

@@ -28,6 +28,11 @@ public record KubeObject(JsonObject json) {
     return new KubeObject(Json.parseObject(text));
   }
 
+  /** Reads a part of JSON text. */
+  public static KubeObject parse(byte[] text, FieldFilter filter) {
+    return new KubeObject(Json.parseObject(text, filter));
+  }
+
   public String apiVersion() {
     return json.text("apiVersion");
   }

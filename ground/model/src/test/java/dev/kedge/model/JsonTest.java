@@ -36,6 +36,50 @@ class JsonTest {
   }
 
   @Test
+  void readsThePartThatIsWanted() {
+    byte[] text =
+        """
+        {"kind":"Pod","metadata":{"name":"p","managedFields":[{"a":{"b":[1,{}]}}],"labels":{"x":"y"}},
+         "spec":{"nodeName":"n","containers":[{"name":"c"}]},"status":null}
+        """
+            .getBytes(StandardCharsets.UTF_8);
+    FieldFilter filter =
+        (outer, name) ->
+            switch (outer) {
+              case "" -> !name.equals("kind");
+              case "metadata" -> !name.equals("managedFields");
+              default -> name.equals("nodeName");
+            };
+    JsonObject part = Json.parseObject(text, filter);
+    assertThat(Json.write(part))
+        .isEqualTo(
+            "{\"metadata\":{\"name\":\"p\",\"labels\":{\"x\":\"y\"}},"
+                + "\"spec\":{\"nodeName\":\"n\"},\"status\":null}");
+    assertThat(filter.of(Json.parseObject(text))).isEqualTo(part);
+    byte[] broken = "{\"kind\":{\"a\":],\"metadata\":{}}".getBytes(StandardCharsets.UTF_8);
+    assertThatThrownBy(() -> Json.parseObject(broken, filter))
+        .isInstanceOf(JsonSyntaxException.class);
+    assertThatThrownBy(() -> Json.parseObject("[]".getBytes(StandardCharsets.UTF_8), filter))
+        .isInstanceOf(JsonSyntaxException.class);
+  }
+
+  /** What is read are characters. */
+  @Test
+  void halvesOfSurrogatePairsAreReplaced() {
+    assertThat(Json.parse("[\"\\ud83d!\",\"\\ud83d\\ude00\"]"))
+        .isEqualTo(Json.parse("[\"\ufffd!\",\"\ud83d\ude00\"]"));
+    byte[] raw = {'[', '"', (byte) 0xED, (byte) 0xA0, (byte) 0xBD, '"', ']'};
+    assertThatThrownBy(() -> Json.parse(raw)).isInstanceOf(JsonSyntaxException.class);
+  }
+
+  @Test
+  void equalShortTextsAreKeptOnce() {
+    JsonArray read = (JsonArray) Json.parse("[\"Running\",\"Running\",\"Aa\",\"BB\",\"Aa\"]");
+    assertThat(read.items().get(0)).isSameAs(read.items().get(1));
+    assertThat(read.strings()).containsExactly("Running", "Running", "Aa", "BB", "Aa");
+  }
+
+  @Test
   void tellsWhereTextIsMalformed() {
     assertThatThrownBy(() -> Json.parse("{\n  \"a\": ]\n}"))
         .isInstanceOfSatisfying(

@@ -62,13 +62,15 @@ public final class InProcessClient implements KubeClient {
             request(type, namespace, "", ""),
             new ListOptions(selection.labelSelector(), selection.fieldSelector(), "", "", 0, ""));
     return new ObjectList(
-        list.items().stream().map(ServedObject::tree).toList(), list.resourceVersion());
+        list.items().stream().map(object -> part(object, selection.part())).toList(),
+        list.resourceVersion());
   }
 
   @Override
   public ObjectWatch watch(
       ResourceType type, String namespace, Selection selection, String resourceVersion) {
     return new Watch(
+        selection.part(),
         registry.watch(
             request(type, namespace, "", ""),
             new WatchOptions(
@@ -78,6 +80,10 @@ public final class InProcessClient implements KubeClient {
                 "",
                 true,
                 Optional.empty())));
+  }
+
+  private static KubeObject part(ServedObject object, Part part) {
+    return part == Part.WHOLE ? object.tree() : object.part(part);
   }
 
   @Override
@@ -156,10 +162,12 @@ public final class InProcessClient implements KubeClient {
     /** Upper bound of one wait; an event, or the watch's end, wakes the reader at once. */
     private static final Duration WAIT = Duration.ofMinutes(1);
 
+    private final Part part;
     private final ServedWatch watch;
     private final Deque<WatchEvent> waiting = new ArrayDeque<>();
 
-    Watch(ServedWatch watch) {
+    Watch(Part part, ServedWatch watch) {
+      this.part = part;
       this.watch = watch;
     }
 
@@ -172,7 +180,8 @@ public final class InProcessClient implements KubeClient {
         }
       }
       WatchEvent event = waiting.remove();
-      return Optional.of(new Event(EventType.valueOf(event.type().name()), event.object().tree()));
+      return Optional.of(
+          new Event(EventType.valueOf(event.type().name()), part(event.object(), part)));
     }
 
     @Override

@@ -108,6 +108,13 @@ public final class WatchCache implements AutoCloseable {
     return cache;
   }
 
+  /** One object as a cache would show it, read from the store: for few reads, of few objects. */
+  public static Optional<Item> read(Store store, String key, Indexer indexer) {
+    return store
+        .get(key)
+        .map(entry -> item(indexer, key, entry.value(), entry.createRevision(), entry.revision()));
+  }
+
   /** The store's current revision: what a read must at least show to be up to date. */
   public long latest() {
     return store.currentRevision();
@@ -645,6 +652,11 @@ public final class WatchCache implements AutoCloseable {
   }
 
   private Item item(String key, byte[] stored, long createRevision, long revision) {
+    return item(indexer, key, stored, createRevision, revision);
+  }
+
+  private static Item item(
+      Indexer indexer, String key, byte[] stored, long createRevision, long revision) {
     try {
       byte[] served = indexer.form(ResourceVersions.splice(stored, revision));
       return new Item(key, served, indexer.row(key, served), createRevision, revision);
