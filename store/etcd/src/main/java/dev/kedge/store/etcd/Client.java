@@ -33,6 +33,7 @@ final class Client {
   private final byte[] end;
   private final byte[] marker;
   private final byte[] offset;
+  private final byte[] format;
   private final AtomicLong seen = new AtomicLong();
 
   Client(Endpoints endpoints, String root) {
@@ -43,6 +44,7 @@ final class Client {
     this.end = (root + "0").getBytes(UTF_8);
     this.marker = (root + ".kedge/marker").getBytes(UTF_8);
     this.offset = (root + ".kedge/offset").getBytes(UTF_8);
+    this.format = (root + ".kedge/format").getBytes(UTF_8);
   }
 
   Endpoints endpoints() {
@@ -56,6 +58,11 @@ final class Client {
   /** Where it is kept what is added to etcd's revisions. */
   byte[] offsetKey() {
     return offset;
+  }
+
+  /** Where it is kept how objects are kept, if not as this version of kedge keeps them. */
+  byte[] formatKey() {
+    return format;
   }
 
   /** The store's key of an etcd key; null for what the store keeps for itself. */

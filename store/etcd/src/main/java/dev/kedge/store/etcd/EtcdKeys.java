@@ -58,7 +58,9 @@ final class EtcdKeys implements AutoCloseable {
     Endpoints endpoints = new Endpoints(settings.endpoints(), settings.tls());
     try {
       requireOne(endpoints, settings);
-      return new EtcdKeys(new Client(endpoints, settings.root()));
+      Client client = new Client(endpoints, settings.root());
+      requireKnownFormat(client);
+      return new EtcdKeys(client);
     } catch (RuntimeException e) {
       endpoints.close();
       throw e;
@@ -239,6 +241,19 @@ final class EtcdKeys implements AutoCloseable {
       follower.awaitChanges(revision);
     }
     client.compact(revision);
+  }
+
+  /** Other versions of kedge may keep objects otherwise, and say so with a number. */
+  private static void requireKnownFormat(Client client) {
+    for (Rpc.KeyValue each :
+        client.range(client.formatKey(), ONE_KEY, 1, 0, false).entries()) {
+      throw new StoreException(
+          "etcd at "
+              + client.endpoints()
+              + " was set up by a newer kedge (format "
+              + new String(each.value(), UTF_8)
+              + "); upgrade this server");
+    }
   }
 
   /** What is added to etcd's revisions; 0 as a rule. */

@@ -10,6 +10,7 @@ import java.security.cert.CertPathBuilderException;
 import java.security.cert.CertPathValidatorException;
 import java.security.cert.CertificateException;
 import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLHandshakeException;
 import org.jspecify.annotations.Nullable;
 
 /** Says in a sentence what went wrong with etcd and what to do about it. */
@@ -80,6 +81,10 @@ final class Failures {
     SSLException tls = cause(e, SSLException.class);
     if (tls != null && String.valueOf(tls.getMessage()).contains("unrecognized SSL message")) {
       return "speaks no TLS; begin its URL with http://";
+    }
+    if (cause(e, SSLHandshakeException.class) != null && cause(e, EOFException.class) != null) {
+      // Who wants another certificate says so; who speaks no TLS hangs up.
+      return "ends the connection where TLS begins; begin its URL with http:// if it speaks none";
     }
     boolean secure = url.startsWith("https:");
     if (secure

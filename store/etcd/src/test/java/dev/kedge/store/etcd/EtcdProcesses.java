@@ -32,13 +32,13 @@ public final class EtcdProcesses implements AutoCloseable {
   private final List<Member> members;
   private final List<Process> processes = new ArrayList<>();
 
-  private record Member(String name, int clientPort, int peerPort) {
+  private record Member(String name, int clientPort, int peerPort, List<String> options) {
     String peerUrl() {
       return "http://127.0.0.1:" + peerPort;
     }
 
     String clientUrl() {
-      return "http://127.0.0.1:" + clientPort;
+      return (options.isEmpty() ? "http" : "https") + "://127.0.0.1:" + clientPort;
     }
   }
 
@@ -71,21 +71,44 @@ public final class EtcdProcesses implements AutoCloseable {
         "etcd is not installed (Debian package etcd-server)");
   }
 
+  /**
+   * One member that speaks TLS and asks for certificates. It is for the caller to wait until it
+   * does.
+   */
+  public static EtcdProcesses startSecure(Path authority, Path certificate, Path key)
+      throws IOException {
+    assumeInstalled();
+    return start(
+        1,
+        Files.createTempDirectory("kedge-etcd"),
+        List.of(
+            "--client-cert-auth",
+            "--trusted-ca-file=" + authority,
+            "--cert-file=" + certificate,
+            "--key-file=" + key));
+  }
+
   private static EtcdProcesses start(int count, Path directory) throws IOException {
+    EtcdProcesses cluster = start(count, directory, List.of());
+    for (int i = 0; i < count; i++) {
+      cluster.awaitReady(i);
+    }
+    return cluster;
+  }
+
+  private static EtcdProcesses start(int count, Path directory, List<String> options)
+      throws IOException {
     if (OWN_NETWORK) {
       Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
     }
     int[] ports = freePorts(2 * count);
     List<Member> members =
         IntStream.range(0, count)
-            .mapToObj(i -> new Member("m" + i, ports[2 * i], ports[2 * i + 1]))
+            .mapToObj(i -> new Member("m" + i, ports[2 * i], ports[2 * i + 1], options))
             .toList();
     EtcdProcesses cluster = new EtcdProcesses(directory, members);
     for (int i = 0; i < count; i++) {
       cluster.processes.add(cluster.launch(i));
-    }
-    for (int i = 0; i < count; i++) {
-      cluster.awaitReady(i);
     }
     return cluster;
   }
@@ -132,6 +155,7 @@ public final class EtcdProcesses implements AutoCloseable {
             "--max-request-bytes=" + (8 << 20),
             "--logger=zap",
             "--log-level=error"));
+    command.addAll(member.options());
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.redirectErrorStream(true);
     builder.redirectOutput(
@@ -160,7 +184,8 @@ public final class EtcdProcesses implements AutoCloseable {
             });
   }
 
-  List<URI> urls() {
+  /** Where its members answer. */
+  public List<URI> urls() {
     return members.stream().map(member -> URI.create(member.clientUrl())).toList();
   }
 

@@ -17,7 +17,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.DynamicTest;
 
 /** Endpoints that cannot be used, and the sentence that each gets. */
-final class BadDays {
+public final class BadDays {
   /**
    * One of them.
    *
@@ -49,15 +49,16 @@ final class BadDays {
     }
   }
 
-  static int freePort() throws IOException {
+  /** A port of loopback on which nobody listens. */
+  public static int freePort() throws IOException {
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       return socket.getLocalPort();
     }
   }
 
   /** Two authorities, and certificates by the first, in PEM files that anybody may read. */
-  record Certificates(Path directory) {
-    static Certificates make(Path directory) throws Exception {
+  public record Certificates(Path directory) {
+    public static Certificates make(Path directory) throws Exception {
       Certificates made = new Certificates(directory);
       Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
       made.authority("ca");
@@ -67,7 +68,7 @@ final class BadDays {
       return made;
     }
 
-    Path file(String name) {
+    public Path file(String name) {
       return directory.resolve(name);
     }
 
