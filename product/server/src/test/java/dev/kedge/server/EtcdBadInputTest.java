@@ -77,8 +77,7 @@ class EtcdBadInputTest {
             certificates.file("ca.crt"),
             certificates.file("server.crt"),
             certificates.file("server.key"));
-    Case good =
-        new Case("good", url(secure), List.of("ca.crt", "client.crt", "client.key"));
+    Case good = new Case("good", url(secure), List.of("ca.crt", "client.crt", "client.key"));
     await()
         .atMost(Duration.ofSeconds(60))
         .ignoreException(UserException.class)
