@@ -245,8 +245,7 @@ final class EtcdKeys implements AutoCloseable {
 
   /** Other versions of kedge may keep objects otherwise, and say so with a number. */
   private static void requireKnownFormat(Client client) {
-    for (Rpc.KeyValue each :
-        client.range(client.formatKey(), ONE_KEY, 1, 0, false).entries()) {
+    for (Rpc.KeyValue each : client.range(client.formatKey(), ONE_KEY, 1, 0, false).entries()) {
       throw new StoreException(
           "etcd at "
               + client.endpoints()
