@@ -308,7 +308,7 @@ public final class ClusterCertificates {
     CertificateAuthority authority =
         CertificateAuthority.create(
             "kedge-" + name + "-ca@" + clock.instant().getEpochSecond(), clock);
-    write(key, Pem.encode(authority.key()), "rw-------");
+    write(key, Pem.encode(authority.key(), authority.certificate().getPublicKey()), "rw-------");
     write(certificate, authority.bundlePem(), "rw-------");
     return authority;
   }
@@ -317,7 +317,8 @@ public final class ClusterCertificates {
     Path file = directory.resolve("service.key");
     if (!Files.exists(file)) {
       KeyPair pair = CertificateAuthority.newKeyPair();
-      write(file, Pem.encode(pair.getPrivate()) + Pem.encode(pair.getPublic()), "rw-------");
+      String text = Pem.encode(pair.getPrivate(), pair.getPublic()) + Pem.encode(pair.getPublic());
+      write(file, text, "rw-------");
       return pair;
     }
     try {

@@ -32,7 +32,7 @@ public record Credential(List<X509Certificate> chain, PrivateKey key) {
 
   /** The private key as PEM text. */
   public String keyPem() {
-    return Pem.encode(key);
+    return Pem.encode(key, leaf().getPublicKey());
   }
 
   /** When less than a third of the certificate's life remains. */

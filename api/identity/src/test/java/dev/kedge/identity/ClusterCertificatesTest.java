@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.kedge.http.Pem;
 import dev.kedge.identity.Authenticator.Credentials;
+import java.io.StringReader;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.security.KeyPair;
 import java.security.cert.X509Certificate;
 import java.security.interfaces.ECPrivateKey;
 import java.time.Clock;
@@ -19,6 +21,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.bouncycastle.openssl.PEMKeyPair;
+import org.bouncycastle.openssl.PEMParser;
+import org.bouncycastle.openssl.jcajce.JcaPEMKeyConverter;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -169,14 +174,20 @@ class ClusterCertificatesTest {
     assertThat(Pem.privateKey(Pem.encode("EC PRIVATE KEY", sec1))).isEqualTo(key);
   }
 
-  /** fabric8 takes a key for RSA unless its heading says EC. */
+  /**
+   * fabric8 takes a key for RSA unless its heading says EC; the official Java client needs the
+   * public key inside.
+   */
   @Test
   void writesKeysWithTheirKind() throws Exception {
     for (int i = 0; i < 20; i++) {
-      ECPrivateKey key = (ECPrivateKey) CertificateAuthority.newKeyPair().getPrivate();
-      String text = Pem.encode(key);
+      KeyPair pair = CertificateAuthority.newKeyPair();
+      ECPrivateKey key = (ECPrivateKey) pair.getPrivate();
+      String text = Pem.encode(key, pair.getPublic());
       assertThat(text).startsWith("-----BEGIN EC PRIVATE KEY-----\n");
       assertThat(((ECPrivateKey) Pem.privateKey(text)).getS()).isEqualTo(key.getS());
+      PEMKeyPair read = (PEMKeyPair) new PEMParser(new StringReader(text)).readObject();
+      assertThat(new JcaPEMKeyConverter().getKeyPair(read).getPublic()).isEqualTo(pair.getPublic());
     }
   }
 

@@ -28,7 +28,11 @@ import java.util.regex.Pattern;
  * private keys in PKCS #8, SEC 1 ({@code EC PRIVATE KEY}) and PKCS #1 ({@code RSA PRIVATE KEY}).
  */
 public final class Pem {
-  private static final byte P256_BYTES = 32;
+  private static final int P256_BYTES = 32;
+
+  /** Tag, length, unused bits, form, and two numbers. */
+  private static final int POINT_BYTES = 4 + 2 * P256_BYTES;
+
   private static final Pattern BLOCK =
       Pattern.compile("-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \\1-----");
   private static final HexFormat HEX = HexFormat.of();
@@ -138,40 +142,28 @@ public final class Pem {
 
   /**
    * Writes a private key: in SEC 1 if it is of the curve P-256, else in PKCS #8. Clients tell the
-   * kind of a kubeconfig's key by its heading; fabric8 takes one without {@code EC} for RSA.
+   * kind of a kubeconfig's key by its heading: fabric8 takes one without {@code EC} for RSA. The
+   * official Java client reads SEC 1 only with the public key in it.
+   *
+   * @param publicKey that of the same pair
    */
-  public static String encode(PrivateKey key) {
+  public static String encode(PrivateKey key, PublicKey publicKey) {
     return key instanceof ECPrivateKey elliptic
             && elliptic.getParams().getOrder().bitLength() == 8 * P256_BYTES
-        ? encode("EC PRIVATE KEY", sec1(elliptic))
+        ? encode("EC PRIVATE KEY", sec1(elliptic, publicKey))
         : encode("PRIVATE KEY", key.getEncoded());
   }
 
-  /** RFC 5915's ECPrivateKey: version 1, the number, the curve. */
-  private static byte[] sec1(ECPrivateKey key) {
+  /** RFC 5915's ECPrivateKey: version 1, the number, the curve, the public key. */
+  private static byte[] sec1(ECPrivateKey key, PublicKey publicKey) {
     byte[] number = key.getS().toByteArray();
     byte[] fixed = new byte[P256_BYTES];
     int length = Math.min(number.length, P256_BYTES);
     System.arraycopy(number, number.length - length, fixed, P256_BYTES - length, length);
-    ByteArrayOutputStream der = new ByteArrayOutputStream();
-    der.writeBytes(new byte[] {0x30, 0x31, 0x02, 0x01, 0x01, 0x04, P256_BYTES});
-    der.writeBytes(fixed);
-    der.writeBytes(
-        new byte[] {
-          (byte) 0xa0,
-          0x0a,
-          0x06,
-          0x08,
-          0x2a,
-          (byte) 0x86,
-          0x48,
-          (byte) 0xce,
-          0x3d,
-          0x03,
-          0x01,
-          0x07
-        });
-    return der.toByteArray();
+    // SubjectPublicKeyInfo ends with the point as a BIT STRING, which is what stands here too.
+    byte[] info = publicKey.getEncoded();
+    byte[] point = Arrays.copyOfRange(info, info.length - POINT_BYTES, info.length);
+    return sequence(HEX.parseHex("020101"), octets(fixed), tagged(0xa0, P256), tagged(0xa1, point));
   }
 
   /** Writes a public key as SubjectPublicKeyInfo. */

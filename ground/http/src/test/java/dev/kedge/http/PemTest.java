@@ -66,7 +66,7 @@ class PemTest {
     if (key instanceof ECPrivateKey ec) {
       assertThat(ec.getParams().getOrder().bitLength()).isIn(256, 384);
     }
-    assertThat(Pem.privateKey(Pem.encode(key))).isEqualTo(key);
+    assertThat(Pem.privateKey(Pem.encode("PRIVATE KEY", key.getEncoded()))).isEqualTo(key);
   }
 
   @Test
@@ -75,7 +75,8 @@ class PemTest {
     TlsIdentity leaf = authority.leaf("leaf");
     String chain =
         "a comment\n" + Pem.encode(List.of(leaf.chain().getFirst(), authority.certificate()));
-    TlsIdentity read = Pem.identity(chain, Pem.encode(leaf.key()));
+    TlsIdentity read =
+        Pem.identity(chain, Pem.encode(leaf.key(), leaf.chain().getFirst().getPublicKey()));
     assertThat(read.chain()).containsExactly(leaf.chain().getFirst(), authority.certificate());
     assertThat(read.key()).isEqualTo(leaf.key());
   }

@@ -327,7 +327,9 @@ class IngressControllerTest {
             .formatted(
                 name,
                 base64.encodeToString(Pem.encode(identity.chain()).getBytes(UTF_8)),
-                base64.encodeToString(Pem.encode(identity.key()).getBytes(UTF_8))));
+                base64.encodeToString(
+                    Pem.encode(identity.key(), identity.chain().getFirst().getPublicKey())
+                        .getBytes(UTF_8))));
   }
 
   private X509Certificate shown(String name) throws Exception {

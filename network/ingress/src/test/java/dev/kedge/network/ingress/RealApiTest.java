@@ -143,7 +143,9 @@ class RealApiTest {
         """
             .formatted(
                 base64.encodeToString(Pem.encode(certificate.chain()).getBytes(UTF_8)),
-                base64.encodeToString(Pem.encode(certificate.key()).getBytes(UTF_8))));
+                base64.encodeToString(
+                    Pem.encode(certificate.key(), certificate.chain().getFirst().getPublicKey())
+                        .getBytes(UTF_8))));
     create(
         client,
         Resources.INGRESSES,
