@@ -1,7 +1,6 @@
 package dev.kedge.cli.kubectl;
 
 import dev.kedge.model.Json;
-import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonSyntaxException;
@@ -18,9 +17,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** Commands that change objects in place: scale, label, annotate, patch, set, edit, replace. */
+/** Commands that change objects in place: scale, label, annotate, patch, edit, replace. */
 final class ChangeCommands {
-  private static final List<Flag> COMMON =
+  /** Flags of commands that change objects which are named or selected. */
+  static final List<Flag> COMMON =
       Flags.with(
           Selected.FLAGS,
           Output.FLAG,
@@ -93,26 +93,7 @@ final class ChangeCommands {
                 ApplyCommand.VALIDATE,
                 Flag.toggle("force", "Delete and create again"),
                 Flag.text("grace-period", '\0', "-1", "Grace period of the deletion")),
-            ChangeCommands::replace),
-        Verb.group(
-            "set",
-            "Set specific features on objects",
-            List.of(
-                Verb.of(
-                    "image",
-                    "image TYPE/NAME CONTAINER=IMAGE...",
-                    "Update the image of a pod template",
-                    COMMON,
-                    ChangeCommands::image),
-                Verb.of(
-                    "env",
-                    "env TYPE/NAME KEY=VALUE... KEY-",
-                    "Update environment variables of a pod template",
-                    Flags.with(
-                        COMMON,
-                        Flag.text("containers", 'c', "*", "Names of containers to change"),
-                        Flag.toggle("list", "Show the variables")),
-                    ChangeCommands::environment))));
+            ChangeCommands::replace));
   }
 
   /** Sends a patch, or applies it here for a client-side dry run. */
@@ -130,7 +111,7 @@ final class ChangeCommands {
     String manager =
         session.arguments().given("field-manager")
             ? session.arguments().text("field-manager")
-            : "kubectl-" + session.verb().name();
+            : "kubectl-" + (SetCommands.is(session.verb()) ? "set" : session.verb().name());
     return session
         .transport()
         .patch(
@@ -332,127 +313,6 @@ final class ChangeCommands {
     return 0;
   }
 
-  // ---- set
-
-  private static List<String> podSpec(Item item) {
-    return switch (item.served().type().plural()) {
-      case "pods" -> List.of("spec");
-      case "cronjobs" -> List.of("spec", "jobTemplate", "spec", "template", "spec");
-      default -> List.of("spec", "template", "spec");
-    };
-  }
-
-  private static JsonObject at(List<String> path, JsonObject value) {
-    return JsonObject.EMPTY.withPath(path, value);
-  }
-
-  private static int image(Session session) {
-    List<String> words = new ArrayList<>();
-    List<String> images = new ArrayList<>();
-    session.words().forEach(word -> (word.contains("=") ? images : words).add(word));
-    if (images.isEmpty()) {
-      throw new UsageException("at least one image update is required");
-    }
-    Output output = Output.of(session);
-    for (Item item : Selected.items(session, words)) {
-      JsonObject spec = item.object().object(podSpec(item).toArray(String[]::new));
-      JsonObject.Builder patch = JsonObject.builder();
-      boolean changed = false;
-      for (String part : List.of("initContainers", "containers")) {
-        List<JsonValue> list = new ArrayList<>();
-        for (JsonObject container : spec.objects(part)) {
-          for (String image : images) {
-            int equals = image.indexOf('=');
-            String name = image.substring(0, equals);
-            if (name.equals("*") || name.equals(container.text("name"))) {
-              changed |= !container.text("image").equals(image.substring(equals + 1));
-              list.add(
-                  JsonObject.of(
-                      "name", container.text("name"), "image", image.substring(equals + 1)));
-            }
-          }
-        }
-        patch.putNonEmpty(part, list);
-      }
-      for (String image : images) {
-        String name = image.substring(0, image.indexOf('='));
-        if (!name.equals("*")
-            && Pods.allContainers(JsonObject.of("spec", spec)).stream().noneMatch(name::equals)) {
-          throw new UsageException("unable to find container named \"" + name + "\"");
-        }
-      }
-      if (changed) {
-        output.done(
-            item,
-            send(session, item, ApplyCommand.STRATEGIC, at(podSpec(item), patch.build()), ""),
-            "image updated");
-      }
-    }
-    return 0;
-  }
-
-  private static int environment(Session session) {
-    List<String> words = new ArrayList<>();
-    List<JsonValue> changes = new ArrayList<>();
-    for (String word : session.words()) {
-      int equals = word.indexOf('=');
-      if (equals > 0) {
-        changes.add(
-            JsonObject.of("name", word.substring(0, equals), "value", word.substring(equals + 1)));
-      } else if (word.endsWith("-") && !words.isEmpty()) {
-        changes.add(
-            JsonObject.of("name", word.substring(0, word.length() - 1), "$patch", "delete"));
-      } else {
-        words.add(word);
-      }
-    }
-    boolean list = session.arguments().on("list");
-    if (changes.isEmpty() && !list) {
-      throw new UsageException("at least one environment variable must be provided");
-    }
-    Output output = Output.of(session);
-    String only = session.arguments().text("containers");
-    for (Item item : Selected.items(session, words)) {
-      List<JsonObject> containers =
-          item.object().object(podSpec(item).toArray(String[]::new)).objects("containers");
-      if (list) {
-        for (JsonObject container : containers) {
-          session.out().print("# " + item.shown() + ", container " + container.text("name") + "\n");
-          container
-              .objects("env")
-              .forEach(
-                  e ->
-                      session
-                          .out()
-                          .print(
-                              e.has("valueFrom")
-                                  ? "# "
-                                      + e.text("name")
-                                      + " from "
-                                      + Json.write(e.object("valueFrom"))
-                                      + "\n"
-                                  : e.text("name") + "=" + e.text("value") + "\n"));
-        }
-        continue;
-      }
-      JsonArray patch =
-          containers.stream()
-              .filter(c -> only.equals("*") || List.of(only.split(",")).contains(c.text("name")))
-              .map(c -> JsonObject.of("name", c.text("name"), "env", changes))
-              .collect(JsonArray.collector());
-      output.done(
-          item,
-          send(
-              session,
-              item,
-              ApplyCommand.STRATEGIC,
-              at(podSpec(item), JsonObject.of("containers", patch)),
-              ""),
-          "env updated");
-    }
-    return 0;
-  }
-
   // ---- edit, replace
 
   private static int edit(Session session) throws IOException, InterruptedException {
@@ -553,7 +413,20 @@ final class ChangeCommands {
       JsonObject result = item.object();
       try {
         if (session.arguments().on("force")) {
-          DeleteCommand.deleteAndWait(session, item, session.arguments().number("grace-period"));
+          if (DeleteCommand.deleteAndWait(
+              session, item, session.arguments().number("grace-period"))) {
+            session
+                .out()
+                .print(
+                    item.served().singularName()
+                        + " \""
+                        + item.name()
+                        + "\" deleted"
+                        + (item.namespace().isEmpty()
+                            ? ""
+                            : " from " + item.namespace() + " namespace")
+                        + "\n");
+          }
           result =
               session
                   .transport()

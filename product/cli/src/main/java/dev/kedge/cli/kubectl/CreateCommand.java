@@ -209,14 +209,19 @@ final class CreateCommand {
           Flag.list("resource", '\0', "Resources, such as pods or deployments.apps"),
           Flag.list("resource-name", '\0', "Names that the rule is limited to"),
           Flag.list("non-resource-url", '\0', "Paths that are no resources"));
-  private static final List<Flag> BINDING =
-      Flags.with(
-          COMMON,
-          Flag.text("role", "Role to refer to"),
-          Flag.text("clusterrole", "ClusterRole to refer to"),
+
+  /** Those whom a binding gives a role. */
+  static final List<Flag> SUBJECTS =
+      List.of(
           Flag.list("user", '\0', "Users to bind"),
           Flag.list("group", '\0', "Groups to bind"),
           Flag.list("serviceaccount", '\0', "namespace:name to bind"));
+
+  private static final List<Flag> BINDING =
+      Flags.with(
+          Flags.with(COMMON, SUBJECTS.toArray(Flag[]::new)),
+          Flag.text("role", "Role to refer to"),
+          Flag.text("clusterrole", "ClusterRole to refer to"));
 
   private interface Generator {
     JsonObject object(Session session) throws IOException;
@@ -687,13 +692,9 @@ final class CreateCommand {
     return kind("rbac.authorization.k8s.io/v1", kind, name(session)).with("rules", rules);
   }
 
-  private static JsonObject binding(Session session, String kind) {
-    Arguments a = session.arguments();
-    boolean cluster = !a.text("clusterrole").isEmpty();
-    if (cluster == !a.text("role").isEmpty()) {
-      throw new UsageException("exactly one of clusterrole or role must be specified");
-    }
-    List<JsonValue> subjects = new ArrayList<>();
+  /** The users, groups and service accounts that flags name. */
+  static List<JsonObject> subjects(Arguments a) {
+    List<JsonObject> subjects = new ArrayList<>();
     a.list("user")
         .forEach(
             user ->
@@ -714,6 +715,16 @@ final class CreateCommand {
       subjects.add(
           JsonObject.of("kind", "ServiceAccount", "name", parts[1], "namespace", parts[0]));
     }
+    return subjects;
+  }
+
+  private static JsonObject binding(Session session, String kind) {
+    Arguments a = session.arguments();
+    boolean cluster = !a.text("clusterrole").isEmpty();
+    if (cluster == !a.text("role").isEmpty()) {
+      throw new UsageException("exactly one of clusterrole or role must be specified");
+    }
+    List<JsonObject> subjects = subjects(a);
     return kind("rbac.authorization.k8s.io/v1", kind, name(session))
         .with(
             "roleRef",

@@ -225,20 +225,31 @@ final class DeleteCommand {
         item.served(), item.namespace(), item.name(), JsonObject.of("uid", uid), item.source());
   }
 
-  /** Deletes without a word and waits for the end, as {@code replace --force} does. */
-  static void deleteAndWait(Session session, Item item, long grace) {
+  /**
+   * Deletes without a word and waits for the end, as {@code replace --force} does; false if there
+   * was nothing to delete.
+   */
+  static boolean deleteAndWait(Session session, Item item, long grace) {
     JsonObject options =
         JsonObject.builder()
             .put("kind", "DeleteOptions")
             .put("apiVersion", "v1")
             .put("propagationPolicy", "Background")
             .build();
-    JsonObject answer =
-        session
-            .transport()
-            .delete(
-                session.path(item.served(), item.namespace(), item.name()),
-                grace >= 0 ? options.with("gracePeriodSeconds", grace) : options);
+    JsonObject answer;
+    try {
+      answer =
+          session
+              .transport()
+              .delete(
+                  session.path(item.served(), item.namespace(), item.name()),
+                  grace >= 0 ? options.with("gracePeriodSeconds", grace) : options);
+    } catch (ApiException e) {
+      if (e.isNotFound()) {
+        return false;
+      }
+      throw e;
+    }
     String uid =
         answer.text("kind").equals("Status")
             ? answer.text("details", "uid")
@@ -247,5 +258,6 @@ final class DeleteCommand {
         session,
         new Item(item.served(), item.namespace(), item.name(), JsonObject.of("uid", uid), ""),
         Instant.MAX);
+    return true;
   }
 }

@@ -79,6 +79,12 @@ final class ExecCommand {
   static int attach(Session session, String pod, String container, boolean stdin, boolean tty)
       throws InterruptedException {
     if (!session.arguments().on("quiet")) {
+      session
+          .err()
+          .println(
+              "All commands and output from this session will be recorded in container logs,"
+                  + " including credentials and sensitive information passed through the command"
+                  + " prompt.");
       session.err().println("If you don't see a command prompt, try pressing enter.");
     }
     return stream(

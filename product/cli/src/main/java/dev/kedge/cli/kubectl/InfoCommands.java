@@ -67,6 +67,8 @@ final class InfoCommands {
             "config",
             "Show and change the kubeconfig",
             List.of(
+                ConfigProperty.setVerb(),
+                ConfigProperty.unsetVerb(),
                 Verb.of(
                     "view",
                     "view",
@@ -467,11 +469,13 @@ final class InfoCommands {
     return 0;
   }
 
-  private interface Change {
+  /** What a command makes of a kubeconfig. */
+  interface Change {
     JsonObject of(JsonObject config);
   }
 
-  private static void change(Session session, Change change) {
+  /** Changes the kubeconfig file, as a whole or not at all. */
+  static void change(Session session, Change change) {
     Path path = session.config().target();
     try {
       JsonObject config =

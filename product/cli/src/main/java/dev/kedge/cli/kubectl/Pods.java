@@ -104,4 +104,22 @@ final class Pods {
     }
     return names.getFirst();
   }
+
+  /** Prints what a container of a pod has logged so far. */
+  static void printLog(Session session, Item pod, String container) {
+    session
+        .out()
+        .writeBytes(
+            session
+                .transport()
+                .bytes(
+                    "GET",
+                    session.path(pod.served(), pod.namespace(), pod.name())
+                        + "/log"
+                        + Session.query("container", container),
+                    "*/*",
+                    "",
+                    null));
+    session.out().flush();
+  }
 }

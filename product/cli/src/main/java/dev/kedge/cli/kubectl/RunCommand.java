@@ -208,19 +208,7 @@ final class RunCommand {
         }
       }
       if (!attached) {
-        String path = session.path(item.served(), item.namespace(), item.name());
-        session
-            .out()
-            .writeBytes(
-                session
-                    .transport()
-                    .bytes(
-                        "GET",
-                        path + "/log?container=" + Transport.encode(item.name()),
-                        "*/*",
-                        "",
-                        null));
-        session.out().flush();
+        Pods.printLog(session, item, item.name());
       }
       if (pod[0].text("spec", "restartPolicy").equals("Always")) {
         return 0;

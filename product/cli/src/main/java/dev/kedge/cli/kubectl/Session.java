@@ -86,7 +86,10 @@ final class Session implements AutoCloseable {
               .target(
                   arguments.text("context"),
                   arguments.text("cluster"),
-                  arguments.text("user"),
+                  // "create rolebinding" has a --user of its own.
+                  verb.flags().stream().anyMatch(flag -> flag.name().equals("user"))
+                      ? ""
+                      : arguments.text("user"),
                   arguments.text("server"),
                   arguments.text("certificate-authority"),
                   arguments.on("insecure-skip-tls-verify"),

@@ -7,8 +7,7 @@ import java.util.List;
 final class Verbs {
   /** What upstream has and kedge has not; refused by name. */
   private static final List<String> REFUSED =
-      List.of(
-          "alpha", "auth reconcile", "completion", "config set", "config unset", "debug", "kuberc");
+      List.of("alpha", "auth reconcile", "completion", "kuberc");
 
   private Verbs() {}
 
@@ -65,6 +64,13 @@ final class Verbs {
             "Attach to a running container",
             ExecCommand.FLAGS,
             ExecCommand::attach));
+    all.add(
+        Verb.of(
+            "debug",
+            "debug (POD | TYPE/NAME) --image=IMAGE [-it] [-- COMMAND [ARGS...]]",
+            "Debug a pod or a node by a container beside what runs there",
+            DebugCommand.FLAGS,
+            DebugCommand::run));
     all.add(
         Verb.of(
             "cp",
@@ -167,6 +173,7 @@ final class Verbs {
     all.add(CertificateCommand.verb());
     all.add(AutoscaleCommand.verb());
     all.addAll(ChangeCommands.verbs());
+    all.add(SetCommands.verb());
     all.addAll(NodeCommands.verbs());
     all.add(TopCommand.verb());
     all.addAll(InfoCommands.verbs());

@@ -498,4 +498,201 @@ class KubectlTest {
                     name: nginx
             """);
   }
+
+  /** A namespace whose service account is there, without which no pod is admitted. */
+  private static void namespaceForPods(String name) {
+    kubectl("create namespace " + name);
+    Result ready = kubectl("wait --for=create serviceaccount/default --timeout=60s -n " + name);
+    assertThat(ready.code()).as(ready.err()).isZero();
+  }
+
+  @Test
+  void debugAddsContainersToPodsCopiesThemAndGoesToNodes() {
+    namespaceForPods("debug");
+    run(
+        """
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: web, namespace: debug, labels: {app: web}, annotations: {note: x}}
+        spec:
+          shareProcessNamespace: false
+          containers:
+          - {name: a, image: "one:1", readinessProbe: {exec: {command: ["true"]}}}
+        """,
+        List.of("create", "-f", "-"));
+    assertThat(kubectl("debug web -n debug --image=tools:1 -c look --target=a -q -- sh -c :").out())
+        .isEmpty();
+    assertThat(object("get pod web -n debug").objects("spec", "ephemeralContainers").getFirst())
+        .isEqualTo(
+            Json.parseObject(
+                """
+                {"command": ["sh", "-c", ":"], "image": "tools:1",
+                 "imagePullPolicy": "IfNotPresent", "name": "look",
+                 "securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}},
+                 "targetContainerName": "a", "terminationMessagePath": "/dev/termination-log",
+                 "terminationMessagePolicy": "File"}
+                """));
+    assertThat(kubectl("debug pod/web -n debug --image=tools:1 --profile=restricted").out())
+        .matches("Defaulting debug container name to debugger-[a-z0-9]{5}\\.\n");
+
+    kubectl("debug web -n debug --copy-to=copy --set-image=*=two:2 --share-processes");
+    JsonObject images = object("get pod copy -n debug");
+    assertThat(images.text("metadata", "labels", "app")).isEqualTo("web");
+    assertThat(images.flag("spec", "shareProcessNamespace")).isTrue();
+    assertThat(images.objects("spec", "containers").getFirst().text("image")).isEqualTo("two:2");
+    assertThat(images.objects("spec", "ephemeralContainers")).isEmpty();
+
+    kubectl("debug web -n debug --copy-to=other -c a --keep-annotations --env=X=1 -- sleep 1");
+    JsonObject other = object("get pod other -n debug");
+    JsonObject container = other.objects("spec", "containers").getFirst();
+    assertThat(other.object("metadata", "labels").isEmpty()).isTrue();
+    assertThat(other.text("metadata", "annotations", "note")).isEqualTo("x");
+    assertThat(container.strings("command")).containsExactly("sleep", "1");
+    assertThat(container.objects("env").getFirst().text("value")).isEqualTo("1");
+    assertThat(container.has("readinessProbe")).isFalse();
+
+    run("{apiVersion: v1, kind: Node, metadata: {name: debugged}}", List.of("create", "-f", "-"));
+    assertThat(kubectl("debug node/debugged -n debug --image=tools:1 --profile=sysadmin").out())
+        .matches(
+            "Creating debugging pod node-debugger-debugged-[a-z0-9]{5} with container debugger on"
+                + " node debugged\\.\n");
+    JsonObject pod =
+        object("get pods -n debug -l app.kubernetes.io/managed-by=kubectl-debug")
+            .objects("items")
+            .getFirst();
+    assertThat(pod.text("spec", "nodeName")).isEqualTo("debugged");
+    assertThat(pod.flag("spec", "hostPID")).isTrue();
+    JsonObject debugger = pod.objects("spec", "containers").getFirst();
+    assertThat(debugger.flag("securityContext", "privileged")).isTrue();
+    assertThat(debugger.objects("volumeMounts").getFirst().text("mountPath")).isEqualTo("/host");
+    kubectl("delete node debugged");
+  }
+
+  @Test
+  void setChangesOneThing() {
+    kubectl("create namespace set");
+    run(WEB.replace("NAMESPACE", "set"), List.of("create", "-f", "-"));
+    kubectl("create configmap more -n set --from-literal=log.level=info");
+    assertThat(kubectl("set env deployment/web -n set --from=configmap/more --prefix=P_").out())
+        .isEqualTo("deployment.apps/web env updated\n");
+    assertThat(kubectl("set env deployment/web -n set -c a --list").out())
+        .startsWith("# Deployment web, container a\n");
+    assertThat(
+            kubectl("set resources deployment/web -n set -c a --limits=cpu=200m,memory=64Mi").out())
+        .isEqualTo("deployment.apps/web resource requirements updated\n");
+    assertThat(kubectl("set serviceaccount deployment/web robot -n set").out())
+        .isEqualTo("deployment.apps/web serviceaccount updated\n");
+    JsonObject web = object("get deployment web -n set");
+    JsonObject spec = web.object("spec", "template", "spec");
+    assertThat(spec.text("serviceAccountName")).isEqualTo("robot");
+    JsonObject container = spec.objects("containers").getFirst();
+    assertThat(container.text("resources", "limits", "memory")).isEqualTo("64Mi");
+    assertThat(container.objects("env").stream().map(e -> e.text("name")))
+        .containsExactlyInAnyOrder("X", "P_LOG_LEVEL");
+    assertThat(spec.objects("containers").get(1).object("resources").isEmpty()).isTrue();
+
+    kubectl("create service clusterip web -n set --tcp=80");
+    assertThat(kubectl("set selector service/web tier=x -n set").out())
+        .isEqualTo("service/web selector updated\n");
+    assertThat(object("get service web -n set").map("spec", "selector"))
+        .isEqualTo(Map.of("tier", "x"));
+    assertThat(kubectl("create rolebinding one -n set --clusterrole=view --user=ann").out())
+        .isEqualTo("rolebinding.rbac.authorization.k8s.io/one created\n");
+    assertThat(
+            kubectl("set subject rolebinding one -n set --user=bob --serviceaccount=set:x").out())
+        .isEqualTo("rolebinding.rbac.authorization.k8s.io/one subjects updated\n");
+    assertThat(
+            object("get rolebinding one -n set").objects("subjects").stream()
+                .map(s -> s.text("name")))
+        .containsExactly("ann", "bob", "x");
+  }
+
+  @Test
+  void replaceByForceMakesWhatIsNotThere() {
+    String map = "{apiVersion: v1, kind: ConfigMap, metadata: {name: forced}}";
+    List<String> replace = List.of("replace", "--force", "-f", "-");
+    assertThat(run(map, replace).out()).isEqualTo("configmap/forced replaced\n");
+    assertThat(run(map, replace).out())
+        .isEqualTo(
+            "configmap \"forced\" deleted from default namespace\nconfigmap/forced replaced\n");
+  }
+
+  @Test
+  void debugMergesACustomProfile() throws IOException {
+    namespaceForPods("custom");
+    kubectl("run web -n custom --image=one:1");
+    Path custom = directory.resolve("custom.yaml");
+    Files.writeString(custom, "env: [{name: B, value: '2'}]\nsecurityContext: {runAsUser: 5}\n");
+    kubectl("debug web -n custom --image=x:1 -c look --env=A=1 --custom=" + custom);
+    JsonObject look =
+        object("get pod web -n custom").objects("spec", "ephemeralContainers").getFirst();
+    assertThat(look.objects("env").stream().map(e -> e.text("name")))
+        .containsExactlyInAnyOrder("A", "B");
+    assertThat(look.integer("securityContext", "runAsUser")).isEqualTo(5);
+    assertThat(look.strings("securityContext", "capabilities", "add"))
+        .containsExactly("SYS_PTRACE");
+    Files.writeString(custom, "image: other\n");
+    assertThat(kubectl("debug web -n custom --image=x:1 --custom=" + custom).err())
+        .startsWith("error: name, command, image, lifecycle and volume devices are not modifiable");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '~',
+      value = {
+        "debug web~you must specify --image when not using --copy-to.",
+        "debug --image=x~NAME or filename is required for debug",
+        "debug web --image=x --replace~--replace may only be used with --copy-to.",
+        "debug web --set-image=a=b~--set-image may only be used with --copy-to.",
+        "debug web --copy-to=y~you must specify --image, --set-image or command arguments.",
+        "debug web --image=x --copy-to=y --target=z~--target is incompatible with --copy-to. Use"
+            + " --share-processes instead.",
+        "debug web --image=x -t~-i/--stdin is required for containers with -t/--tty=true",
+        "debug web --image=x --profile=no~unknown profile: no",
+        "debug deployment/none --image=x~deployments.apps \"none\" not found",
+      })
+  void debugRefusesInUpstreamsWords(String line, String message) {
+    Result result = kubectl(line);
+    assertThat(result.code()).isEqualTo(1);
+    assertThat(result.err()).contains(message);
+  }
+
+  @Test
+  void configSetAndUnsetChangeOneProperty() throws IOException {
+    Path config = directory.resolve("set.yaml");
+    Files.writeString(
+        config,
+        """
+        apiVersion: v1
+        kind: Config
+        contexts:
+        - {name: a.b, context: {cluster: one, user: u}}
+        clusters:
+        - {name: one, cluster: {server: "https://one:1"}}
+        """);
+    String at = " --kubeconfig=" + config;
+    assertThat(kubectl("config set current-context a.b" + at).out())
+        .isEqualTo("Property \"current-context\" set.\n");
+    assertThat(kubectl("config set clusters.one.server https://two:2" + at).code()).isZero();
+    assertThat(kubectl("config set contexts.new.cluster one" + at).code()).isZero();
+    assertThat(kubectl("config set clusters.one.insecure-skip-tls-verify true" + at).code())
+        .isZero();
+    assertThat(kubectl("config unset contexts.a.b.user" + at).code()).isZero();
+    assertThat(kubectl("config unset contexts.no.user" + at).err())
+        .isEqualTo("error: current map key `no` is invalid\n");
+    assertThat(kubectl("config set nothing.a b" + at).err())
+        .isEqualTo("error: unable to parse one or more field values of nothing.a\n");
+    assertThat(kubectl("config set clusters.one.certificate-authority-data !" + at).err())
+        .startsWith("error: error decoding input value:");
+    assertThat(kubectl("config view" + at).out())
+        .contains("current-context: a.b", "server: https://two:2", "name: new")
+        .contains("insecure-skip-tls-verify: true")
+        .doesNotContain("user: u");
+    assertThat(kubectl("config unset contexts.new" + at).out())
+        .isEqualTo("Property \"contexts.new\" unset.\n");
+    assertThat(kubectl("config unset current-context" + at).code()).isZero();
+    assertThat(kubectl("config current-context" + at).err())
+        .isEqualTo("error: current-context is not set\n");
+    assertThat(kubectl("config get-contexts -o name" + at).out()).isEqualTo("a.b\n");
+  }
 }
