@@ -9,7 +9,6 @@ import dev.kedge.cri.Cri.ContainerStatus;
 import dev.kedge.cri.CriClient;
 import dev.kedge.grpc.GrpcException;
 import dev.kedge.model.ApiException;
-import dev.kedge.model.Json;
 import dev.kedge.model.JsonBoolean;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
@@ -19,10 +18,8 @@ import java.io.UncheckedIOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -32,11 +29,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -49,25 +41,30 @@ import org.jspecify.annotations.Nullable;
  */
 final class PodWorker {
   private static final Logger LOG = System.getLogger("dev.kedge.node");
-  private static final Duration NEVER = Duration.ofDays(3650);
-  private static final Duration RELIST = Duration.ofSeconds(60);
+
+  /** A wait that only a wake ends. */
+  static final Duration NEVER = Duration.ofDays(3650);
+
+  /** How long a pod goes unlooked at when nothing is heard of it. */
+  static final Duration RELIST = Duration.ofSeconds(60);
 
   private final NodeServices node;
   private final ContainerSpecs specs;
   private final Volumes volumes;
   private final String uid;
   private final Backoff restarts = new Backoff(Duration.ofSeconds(10), Duration.ofMinutes(5));
-  private final Backoff pulls = new Backoff(Duration.ofSeconds(10), Duration.ofMinutes(5));
   private final Backoff retries = new Backoff(Duration.ofMillis(500), Duration.ofMinutes(2));
   private final Map<String, Prober> probers = new HashMap<>();
-  private final Map<String, ContainerStatus> exited = new HashMap<>();
-  private final Map<String, CompletableFuture<Images.Pulled>> pulling = new HashMap<>();
-  private final Map<String, PullFailure> pullFailures = new HashMap<>();
   private final Map<String, CompletableFuture<Boolean>> hooks = new HashMap<>();
   private final Set<String> stopping = new HashSet<>();
   private final Set<String> reported = new HashSet<>();
   private final Set<String> stopped = new HashSet<>();
   private final PodStatus status;
+  private final RuntimePod.Reader runtime;
+  private final PodImages images;
+  private final PodLogs logs;
+  private final PodResize resize;
+  private final ContainerStops stops;
   private final Thread thread;
 
   // Guarded by this.
@@ -76,43 +73,14 @@ final class PodWorker {
   private boolean woken = true;
   private boolean closed;
   private final Set<String> ended = new HashSet<>();
-  private final Map<String, CompletableFuture<Void>> awaited = new HashMap<>();
   private String eviction = "";
 
   private @Nullable JsonObject written;
-  private @Nullable Kill kill;
   private @Nullable String failReason;
   private String failMessage = "";
-  // What the running containers have been given, by id.
-  private final Map<String, Cri.LinuxResources> given = new HashMap<>();
-  private Optional<PodStatus.Waiting> resize = Optional.empty();
-  private Cgroups.@Nullable PodLimits podLimits;
   private boolean admitted;
   private boolean setUp;
   private boolean cleaned;
-
-  private record PullFailure(String reason, String message, Instant at) {}
-
-  /** Containers being stopped, in order and within the grace period. */
-  private record Kill(long graceSeconds, CompletableFuture<Void> done) {}
-
-  /** What CRI has of this pod: newest first. */
-  private record Actual(
-      List<Cri.Sandbox> sandboxes,
-      Optional<Cri.SandboxStatus> ready,
-      Map<String, List<ContainerStatus>> containers) {
-    Optional<ContainerStatus> newest(String name) {
-      return containers.getOrDefault(name, List.of()).stream().findFirst();
-    }
-
-    Stream<ContainerStatus> all() {
-      return containers.values().stream().flatMap(List::stream);
-    }
-
-    boolean anyRunning() {
-      return all().anyMatch(c -> c.state() == ContainerState.RUNNING);
-    }
-  }
 
   PodWorker(NodeServices node, KubeObject pod) {
     this.node = node;
@@ -120,6 +88,11 @@ final class PodWorker {
     uid = pod.uid();
     volumes = new Volumes(node, uid);
     status = new PodStatus(node);
+    runtime = new RuntimePod.Reader(node, uid);
+    images = new PodImages(node, this::wake);
+    logs = new PodLogs(node.settings(), uid);
+    resize = new PodResize(node, specs, uid);
+    stops = new ContainerStops(node, this::wake);
     latest = pod;
     thread =
         Thread.ofVirtual().name("pod-" + pod.namespace() + "-" + pod.name()).unstarted(this::run);
@@ -156,10 +129,7 @@ final class PodWorker {
 
   /** containerd says that a container has ended; CRI may say so only a moment later. */
   synchronized void containerExited(String id) {
-    CompletableFuture<Void> awaits = awaited.remove(id);
-    if (awaits != null) {
-      awaits.complete(null);
-    }
+    stops.exited(id);
     ended.add(id);
     wake();
   }
@@ -247,7 +217,7 @@ final class PodWorker {
       absent = gone;
       evicted = eviction;
     }
-    Actual actual = observe();
+    RuntimePod actual = runtime.read();
     Duration soon = awaitEnded(actual);
     hear(pod, actual);
     if (!soon.equals(NEVER)) {
@@ -283,7 +253,7 @@ final class PodWorker {
   // ---- reading what is there
 
   /** Looks again in a moment while CRI still calls running what containerd says has ended. */
-  private Duration awaitEnded(Actual actual) {
+  private Duration awaitEnded(RuntimePod actual) {
     synchronized (this) {
       ended.retainAll(
           actual
@@ -295,54 +265,8 @@ final class PodWorker {
     }
   }
 
-  private Actual observe() {
-    Map<String, String> label = Map.of(Pods.UID_LABEL, uid);
-    List<Cri.Sandbox> sandboxes =
-        node.cri().listPodSandboxes(new Cri.SandboxFilter("", null, label)).stream()
-            .sorted(Comparator.comparingLong(Cri.Sandbox::createdAt).reversed())
-            .toList();
-    Optional<Cri.SandboxStatus> ready = Optional.empty();
-    if (!sandboxes.isEmpty() && sandboxes.getFirst().state() == Cri.SandboxState.READY) {
-      ready = Optional.of(node.cri().podSandboxStatus(sandboxes.getFirst().id(), false));
-    }
-    Map<String, List<ContainerStatus>> containers = new HashMap<>();
-    Set<String> seen = new HashSet<>();
-    for (Cri.Container container :
-        node.cri().listContainers(new Cri.ContainerFilter("", null, "", label))) {
-      seen.add(container.id());
-      ContainerStatus known = exited.get(container.id());
-      if (known == null) {
-        try {
-          known = node.cri().containerStatus(container.id(), false);
-        } catch (GrpcException e) {
-          if (e.isNotFound()) {
-            continue;
-          }
-          throw e;
-        }
-        if (known.state() == ContainerState.EXITED) {
-          exited.put(container.id(), known);
-        }
-      }
-      containers
-          .computeIfAbsent(
-              container.labels().getOrDefault(Pods.CONTAINER_LABEL, ""), _ -> new ArrayList<>())
-          .add(known);
-    }
-    exited.keySet().retainAll(seen);
-    containers
-        .values()
-        .forEach(
-            list ->
-                list.sort(
-                    Comparator.<ContainerStatus>comparingInt(c -> c.metadata().attempt())
-                        .thenComparingLong(ContainerStatus::createdAt)
-                        .reversed()));
-    return new Actual(sandboxes, ready, containers);
-  }
-
   /** Keeps probes in step with what runs. */
-  private void hear(KubeObject pod, Actual actual) {
+  private void hear(KubeObject pod, RuntimePod actual) {
     Set<String> running = new HashSet<>();
     actual.all().filter(c -> c.state() == ContainerState.RUNNING).forEach(c -> running.add(c.id()));
     probers
@@ -356,7 +280,7 @@ final class PodWorker {
               return false;
             });
     stopping.retainAll(running);
-    given.keySet().retainAll(running);
+    resize.retain(running);
     hooks.keySet().retainAll(running);
     if (pod.deleting()) {
       return;
@@ -375,12 +299,12 @@ final class PodWorker {
     }
   }
 
-  private String probeHost(KubeObject pod, Actual actual) {
+  private String probeHost(KubeObject pod, RuntimePod actual) {
     List<String> ips = podIps(pod, actual);
     return ips.isEmpty() ? "127.0.0.1" : ips.getFirst();
   }
 
-  private List<String> podIps(KubeObject pod, Actual actual) {
+  private List<String> podIps(KubeObject pod, RuntimePod actual) {
     if (Pods.hostNetwork(pod)) {
       return node.settings().addresses();
     }
@@ -389,7 +313,7 @@ final class PodWorker {
 
   // ---- admission
 
-  private boolean admit(KubeObject pod, Actual actual) {
+  private boolean admit(KubeObject pod, RuntimePod actual) {
     if (!actual.sandboxes().isEmpty() || !pod.status().text("startTime").isEmpty()) {
       admitted = true; // decided before
       return true;
@@ -417,7 +341,8 @@ final class PodWorker {
 
   // ---- a pod that is to run
 
-  private Duration advance(KubeObject pod, Actual actual) throws IOException, InterruptedException {
+  private Duration advance(KubeObject pod, RuntimePod actual)
+      throws IOException, InterruptedException {
     Duration next = NEVER;
     Map<String, PodStatus.Waiting> waiting = new LinkedHashMap<>();
     List<String> ips = podIps(pod, actual);
@@ -425,7 +350,7 @@ final class PodWorker {
     if (isDone(pod, actual)) {
       // Nothing is to be started any more: the rest is reporting and stopping sidecars.
       if (actual.anyRunning()) {
-        beginKill(pod, actual, Pods.graceSeconds(pod));
+        stops.all(pod, actual, Pods.graceSeconds(pod));
       } else {
         stopSandboxes(actual);
       }
@@ -460,14 +385,14 @@ final class PodWorker {
         return retry("sandbox");
       }
       retries.forget("sandbox");
-      actual = observe();
+      actual = runtime.read();
       ips = podIps(pod, actual);
     }
     Cri.SandboxStatus sandbox = actual.ready().orElse(null);
     if (sandbox == null) {
       return retry("sandbox");
     }
-    considerResize(pod, actual);
+    resize.consider(pod, actual);
     Initialised initialised = initialise(pod, actual, sandbox, ips, waiting);
     next = min(next, initialised.next());
     if (initialised.complete()) {
@@ -485,8 +410,8 @@ final class PodWorker {
         }
       }
     }
-    narrowLimits(pod);
-    write(pod, observe(), waiting);
+    resize.narrow(pod);
+    write(pod, runtime.read(), waiting);
     collect(pod);
     return next;
   }
@@ -502,7 +427,7 @@ final class PodWorker {
   }
 
   /** Whether no container is to run any more by the pod's restart policy. */
-  private static boolean isDone(KubeObject pod, Actual actual) {
+  private static boolean isDone(KubeObject pod, RuntimePod actual) {
     if (Pods.restartPolicy(pod).equals("Never")) {
       for (JsonObject container : Pods.initContainers(pod)) {
         Optional<ContainerStatus> status = actual.newest(container.text("name"));
@@ -536,7 +461,7 @@ final class PodWorker {
     setUp = true;
   }
 
-  private boolean createSandbox(KubeObject pod, Actual actual) throws IOException {
+  private boolean createSandbox(KubeObject pod, RuntimePod actual) throws IOException {
     int attempt =
         actual.sandboxes().isEmpty() ? 0 : actual.sandboxes().getFirst().metadata().attempt() + 1;
     try {
@@ -577,7 +502,7 @@ final class PodWorker {
    * Stops all sandboxes, each once: also one that a reboot has ended, whose address would stay
    * taken otherwise.
    */
-  private void stopSandboxes(Actual actual) {
+  private void stopSandboxes(RuntimePod actual) {
     for (Cri.Sandbox sandbox : actual.sandboxes()) {
       if (sandbox.state() == Cri.SandboxState.READY
           || !stopped.contains(sandbox.id())
@@ -600,7 +525,7 @@ final class PodWorker {
    */
   private Initialised initialise(
       KubeObject pod,
-      Actual actual,
+      RuntimePod actual,
       Cri.SandboxStatus sandbox,
       List<String> ips,
       Map<String, PodStatus.Waiting> waiting)
@@ -646,7 +571,7 @@ final class PodWorker {
   private Step step(
       KubeObject pod,
       JsonObject container,
-      Actual actual,
+      RuntimePod actual,
       Cri.SandboxStatus sandbox,
       List<String> ips,
       Map<String, PodStatus.Waiting> waiting)
@@ -717,7 +642,7 @@ final class PodWorker {
     } else if (current.annotations().containsKey(Pods.HASH)
         && !Pods.hash(container).equals(current.annotations().get(Pods.HASH))) {
       why = "Container " + name + " definition changed, will be restarted";
-    } else if (resize.isEmpty() && !resized(pod, container, current)) {
+    } else if (!resize.applied(pod, container, current)) {
       why = "Container " + name + " resize requires restart";
     }
     if (!why.isEmpty()) {
@@ -728,81 +653,11 @@ final class PodWorker {
           .name("stop-" + name)
           .start(
               () -> {
-                stopOne(pod, container, current.id(), seconds);
+                stops.one(pod, container, current.id(), seconds);
                 wake();
               });
     }
     return new Step(NEVER, false);
-  }
-
-  /**
-   * Gives a running container what its spec asks for now; says no if its policy wants a restart for
-   * that.
-   */
-  private boolean resized(KubeObject pod, JsonObject container, ContainerStatus current) {
-    Cri.LinuxResources wanted = specs.resources(pod, container);
-    Cri.LinuxResources has = given.get(current.id());
-    if (wanted.equals(has)) {
-      return true;
-    }
-    if (has != null) {
-      boolean cpu = has.cpuQuota() != wanted.cpuQuota() || has.cpuShares() != wanted.cpuShares();
-      boolean memory = has.memoryLimit() != wanted.memoryLimit();
-      for (JsonObject policy : container.objects("resizePolicy")) {
-        boolean concerned = policy.text("resourceName").equals("cpu") ? cpu : memory;
-        if (concerned && policy.text("restartPolicy").equals("RestartContainer")) {
-          return false;
-        }
-      }
-    }
-    // After a restart of this process nobody knows what it was given: given again, it has it.
-    try {
-      node.cri().updateContainerResources(current.id(), wanted);
-      given.put(current.id(), wanted);
-    } catch (GrpcException e) {
-      if (CriClient.isUnavailable(e)) {
-        throw e;
-      }
-      resize = Optional.of(new PodStatus.Waiting(PodStatus.RESIZE_FAILED, e.detail()));
-      LOG.log(Level.WARNING, "pod {0}: not resized: {1}", Pods.format(pod), e.detail());
-    }
-    return true;
-  }
-
-  /** Looks whether a changed request fits the node; until it does the pod keeps what it has. */
-  private void considerResize(KubeObject pod, Actual actual) throws IOException {
-    Cgroups.PodLimits limits = ContainerSpecs.podLimits(pod);
-    if (podLimits == null) {
-      podLimits = limits; // set when its cgroup was made
-    }
-    Cgroups.PodLimits before = podLimits;
-    boolean changed =
-        !limits.equals(before)
-            || actual
-                .all()
-                .filter(c -> c.state() == ContainerState.RUNNING && given.containsKey(c.id()))
-                .anyMatch(
-                    c ->
-                        Pods.container(pod, c.metadata().name())
-                            .filter(spec -> !specs.resources(pod, spec).equals(given.get(c.id())))
-                            .isPresent());
-    if (!changed) {
-      resize = Optional.empty();
-      return;
-    }
-    resize = Admission.resize(node, pod);
-    if (resize.isEmpty()) {
-      // The pod's own limits make room before its containers' grow, and follow when they shrank.
-      node.cgroups().resizePod(Pods.qosClass(pod), uid, Cgroups.PodLimits.wider(before, limits));
-    }
-  }
-
-  private void narrowLimits(KubeObject pod) throws IOException {
-    Cgroups.PodLimits limits = ContainerSpecs.podLimits(pod);
-    if (resize.isEmpty() && !limits.equals(podLimits)) {
-      node.cgroups().resizePod(Pods.qosClass(pod), uid, limits);
-      podLimits = limits;
-    }
   }
 
   private Step start(
@@ -814,7 +669,7 @@ final class PodWorker {
       Map<String, PodStatus.Waiting> waiting)
       throws IOException, InterruptedException {
     String name = container.text("name");
-    Found found = findImage(pod, container);
+    PodImages.Found found = images.find(pod, container);
     if (found.image() == null) {
       waiting.put(name, found.waiting());
       return new Step(found.next(), false);
@@ -850,7 +705,7 @@ final class PodWorker {
       node.event(pod, name, "Warning", "Failed", "Error: " + e.detail());
       return new Step(retry("create " + name), false);
     }
-    given.put(id, config.resources());
+    resize.given(id, config.resources());
     node.event(pod, name, "Normal", "Created", "Container created");
     try {
       node.cri().startContainer(id);
@@ -866,13 +721,13 @@ final class PodWorker {
     node.event(pod, name, "Normal", "Started", "Container started");
     retries.forget("config " + name);
     retries.forget("create " + name);
-    link(pod, name, id, attempt);
+    logs.link(pod, name, id, attempt);
     JsonObject hook = container.object("lifecycle", "postStart");
     if (!hook.isEmpty()) {
       runPostStart(pod, container, id, hook, ips);
       return new Step(NEVER, true);
     }
-    hear(pod, observe());
+    hear(pod, runtime.read());
     return new Step(NEVER, false);
   }
 
@@ -882,7 +737,8 @@ final class PodWorker {
     if (name.isEmpty()) {
       return "";
     }
-    return observe()
+    return runtime
+        .read()
         .newest(name)
         .filter(c -> c.state() == ContainerState.RUNNING)
         .map(ContainerStatus::id)
@@ -928,144 +784,17 @@ final class PodWorker {
             });
   }
 
-  /** A link as log collectors look for it. */
-  private void link(KubeObject pod, String name, String id, int attempt) throws IOException {
-    Path directory = node.settings().containerLogs();
-    Files.createDirectories(directory);
-    Path link =
-        directory.resolve(pod.name() + "_" + pod.namespace() + "_" + name + "-" + id + ".log");
-    Files.deleteIfExists(link);
-    Files.createSymbolicLink(
-        link,
-        ContainerSpecs.logDirectory(node.settings(), pod).resolve(name).resolve(attempt + ".log"));
-  }
-
-  // ---- images
-
-  /** An image, or why the container waits for it. */
-  private record Found(Cri.@Nullable Image image, PodStatus.Waiting waiting, Duration next) {}
-
-  private Found findImage(KubeObject pod, JsonObject container) throws InterruptedException {
-    String name = container.text("name");
-    String image = container.text("image");
-    String policy = Pods.pullPolicy(container);
-    Instant now = node.clock().instant();
-    CompletableFuture<Images.Pulled> pull = pulling.get(name);
-    if (pull != null) {
-      if (!pull.isDone()) {
-        return new Found(null, PodStatus.CREATING, NEVER);
-      }
-      pulling.remove(name);
-      try {
-        Images.Pulled pulled = pull.join();
-        pullFailures.remove(name);
-        pulls.forget(name);
-        Optional<Cri.Image> found = node.images().find(image);
-        if (found.isPresent()) {
-          String took = seconds(pulled.duration());
-          node.event(
-              pod,
-              name,
-              "Normal",
-              "Pulled",
-              "Successfully pulled image \""
-                  + image
-                  + "\" in "
-                  + took
-                  + " ("
-                  + took
-                  + " including waiting). Image size: "
-                  + found.get().size()
-                  + " bytes.");
-          return new Found(found.get(), PodStatus.CREATING, NEVER);
-        }
-      } catch (java.util.concurrent.CompletionException e) {
-        String detail =
-            e.getCause() instanceof GrpcException cri ? pullMessage(cri) : "" + e.getCause();
-        node.event(
-            pod, name, "Warning", "Failed", "Failed to pull image \"" + image + "\": " + detail);
-        node.event(pod, name, "Warning", "Failed", "Error: ErrImagePull");
-        pullFailures.put(name, new PullFailure("ErrImagePull", detail, now));
-        pulls.next(name, now, now);
-        return new Found(
-            null, new PodStatus.Waiting("ErrImagePull", detail), Duration.ofMillis(500));
-      }
-    }
-    Optional<Cri.Image> present = node.images().find(image);
-    if (present.isPresent() && !policy.equals("Always")) {
-      if (pullFailures.remove(name) != null) {
-        pulls.forget(name);
-      }
-      node.event(
-          pod,
-          name,
-          "Normal",
-          "Pulled",
-          "Container image \""
-              + image
-              + "\" already present on machine and can be accessed by the pod");
-      return new Found(present.get(), PodStatus.CREATING, NEVER);
-    }
-    if (policy.equals("Never")) {
-      String message = "Container image \"" + image + "\" is not present with pull policy of Never";
-      if (reported.add("never " + name)) {
-        node.event(pod, name, "Warning", "ErrImageNeverPull", message);
-        node.event(pod, name, "Warning", "Failed", "Error: ErrImageNeverPull");
-      }
-      return new Found(null, new PodStatus.Waiting("ErrImageNeverPull", message), RELIST);
-    }
-    PullFailure failure = pullFailures.get(name);
-    if (failure != null) {
-      Duration left = pulls.remaining(name, failure.at(), now);
-      if (left.isPositive()) {
-        String message =
-            "Back-off pulling image \"" + image + "\": ErrImagePull: " + failure.message();
-        if (!failure.reason().equals("ImagePullBackOff")) {
-          node.event(pod, name, "Normal", "BackOff", "Back-off pulling image \"" + image + "\"");
-          node.event(pod, name, "Warning", "Failed", "Error: ImagePullBackOff");
-          pullFailures.put(
-              name, new PullFailure("ImagePullBackOff", failure.message(), failure.at()));
-        }
-        return new Found(null, new PodStatus.Waiting("ImagePullBackOff", message), left);
-      }
-    }
-    node.event(pod, name, "Normal", "Pulling", "Pulling image \"" + image + "\"");
-    List<KubeObject> secrets = new ArrayList<>();
-    for (JsonObject reference : pod.spec().objects("imagePullSecrets")) {
-      node.object(Resources.SECRETS, pod.namespace(), reference.text("name"))
-          .ifPresent(secrets::add);
-    }
-    CompletableFuture<Images.Pulled> begun =
-        node.images().pull(image, Images.credentials(image, secrets));
-    pulling.put(name, begun);
-    begun.whenComplete((_, _) -> wake());
-    return new Found(null, PodStatus.CREATING, NEVER);
-  }
-
-  private static String pullMessage(GrpcException e) {
-    return e.getMessage() == null ? e.detail() : e.getMessage();
-  }
-
-  private static String seconds(Duration duration) {
-    return duration.toMillis() < 1000
-        ? duration.toMillis() + "ms"
-        : duration.toMillis() / 1000
-            + "."
-            + String.format("%03d", duration.toMillis() % 1000)
-            + "s";
-  }
-
   // ---- stopping
 
   /** Brings a pod that is to go to its end, step by step. */
-  private Duration terminate(KubeObject pod, Actual actual, boolean absent)
+  private Duration terminate(KubeObject pod, RuntimePod actual, boolean absent)
       throws IOException, InterruptedException {
     long grace = Pods.graceSeconds(pod);
     if (absent && !pod.deleting()) {
       grace = pod.spec().integerOr(30, "terminationGracePeriodSeconds");
     }
     if (actual.anyRunning()) {
-      beginKill(pod, actual, grace);
+      stops.all(pod, actual, grace);
       if (!absent) {
         write(pod, actual, Map.of());
       }
@@ -1076,7 +805,7 @@ final class PodWorker {
         node.cri().stopPodSandbox(sandbox.id());
       }
       if (!absent) {
-        write(pod, observe(), Map.of());
+        write(pod, runtime.read(), Map.of());
       }
       volumes.tearDown();
       for (Cri.Sandbox sandbox : actual.sandboxes()) {
@@ -1084,7 +813,7 @@ final class PodWorker {
       }
       node.cgroups().removePod(uid);
       Mounts.deleteTree(ContainerSpecs.podDirectory(node.settings(), uid));
-      removeLogs(pod);
+      logs.removeAll(pod);
       synchronized (this) {
         cleaned = true;
       }
@@ -1107,29 +836,11 @@ final class PodWorker {
     return RELIST;
   }
 
-  private void removeLogs(KubeObject pod) throws IOException {
-    Path links = node.settings().containerLogs();
-    if (Files.isDirectory(links)) {
-      String prefix = pod.name() + "_" + pod.namespace() + "_";
-      try (Stream<Path> all = Files.list(links)) {
-        for (Path link :
-            all.filter(path -> path.getFileName().toString().startsWith(prefix)).toList()) {
-          if (Files.isSymbolicLink(link)
-              && Files.readSymbolicLink(link)
-                  .startsWith(ContainerSpecs.logDirectory(node.settings(), pod))) {
-            Files.delete(link);
-          }
-        }
-      }
-    }
-    Mounts.deleteTree(ContainerSpecs.logDirectory(node.settings(), pod));
-  }
-
   /** A pod that has ended, or is refused: nothing runs, the status says so, the rest stays. */
-  private Duration settle(KubeObject pod, Actual actual) throws IOException {
+  private Duration settle(KubeObject pod, RuntimePod actual) throws IOException {
     if (actual.anyRunning()) {
       // What is evicted has used up its time already.
-      beginKill(
+      stops.all(
           pod,
           actual,
           "Evicted".equals(failReason)
@@ -1139,163 +850,13 @@ final class PodWorker {
       return RELIST;
     }
     stopSandboxes(actual);
-    write(pod, observe(), Map.of());
+    write(pod, runtime.read(), Map.of());
     return RELIST;
-  }
-
-  /** Starts to stop everything, or does so faster when the grace period has become shorter. */
-  private void beginKill(KubeObject pod, Actual actual, long graceSeconds) {
-    Kill current = kill;
-    if (current != null && !current.done().isDone() && current.graceSeconds() <= graceSeconds) {
-      return;
-    }
-    CompletableFuture<Void> done = new CompletableFuture<>();
-    kill = new Kill(graceSeconds, done);
-    List<ContainerStatus> running =
-        actual.all().filter(c -> c.state() == ContainerState.RUNNING).toList();
-    Thread.ofVirtual()
-        .name("kill-" + pod.name())
-        .start(
-            () -> {
-              try {
-                killAll(pod, running, graceSeconds);
-              } finally {
-                done.complete(null);
-                wake();
-              }
-            });
-  }
-
-  /** Ordinary containers together, then the sidecars from last to first. */
-  private void killAll(KubeObject pod, List<ContainerStatus> running, long graceSeconds) {
-    long deadline = System.nanoTime() + Duration.ofSeconds(graceSeconds).toNanos();
-    Map<String, JsonObject> byName = new HashMap<>();
-    List<String> sidecars = new ArrayList<>();
-    for (JsonObject container : Pods.all(pod)) {
-      byName.put(container.text("name"), container);
-      if (Pods.isSidecar(container)) {
-        sidecars.addFirst(container.text("name"));
-      }
-    }
-    try (ExecutorService tasks = Executors.newVirtualThreadPerTaskExecutor()) {
-      for (ContainerStatus container : running) {
-        String name = container.metadata().name();
-        if (!sidecars.contains(name)) {
-          tasks.submit(
-              () -> {
-                node.event(pod, name, "Normal", "Killing", "Stopping container " + name);
-                stopOne(
-                    pod, byName.getOrDefault(name, JsonObject.EMPTY), container.id(), graceSeconds);
-              });
-        }
-      }
-    }
-    for (String name : sidecars) {
-      for (ContainerStatus container : running) {
-        if (container.metadata().name().equals(name)) {
-          // Whatever those before it took, a sidecar has a moment to react to its signal.
-          long left =
-              graceSeconds == 0 ? 0 : Math.max(2, (deadline - System.nanoTime()) / 1_000_000_000L);
-          node.event(pod, name, "Normal", "Killing", "Stopping container " + name);
-          stopOne(pod, byName.getOrDefault(name, JsonObject.EMPTY), container.id(), left);
-        }
-      }
-    }
-  }
-
-  /** Runs the preStop hook, then stops the container, all within the grace period. */
-  private void stopOne(KubeObject pod, JsonObject container, String id, long graceSeconds) {
-    long begun = System.nanoTime();
-    JsonObject hook = container.object("lifecycle", "preStop");
-    if (!hook.isEmpty() && graceSeconds > 0) {
-      List<String> ips = pod.status().objects("podIPs").stream().map(ip -> ip.text("ip")).toList();
-      Thread runner =
-          Thread.ofVirtual()
-              .name("preStop-" + container.text("name"))
-              .start(
-                  () -> {
-                    try {
-                      Checks.Result result =
-                          Checks.run(
-                              hook,
-                              container,
-                              id,
-                              ips.isEmpty() ? "127.0.0.1" : ips.getFirst(),
-                              Duration.ofSeconds(graceSeconds),
-                              node.cri());
-                      if (!result.success()) {
-                        node.event(
-                            pod,
-                            container.text("name"),
-                            "Warning",
-                            "FailedPreStopHook",
-                            "PreStopHook failed");
-                      }
-                    } catch (InterruptedException e) {
-                      LOG.log(Level.DEBUG, "preStop hook ran out of its grace period");
-                    }
-                  });
-      try {
-        if (!runner.join(Duration.ofSeconds(graceSeconds))) {
-          runner.interrupt();
-        }
-      } catch (InterruptedException e) {
-        runner.interrupt();
-        Thread.currentThread().interrupt();
-      }
-    }
-    long used = (System.nanoTime() - begun) / 1_000_000_000L;
-    // Even after a long hook a container has a moment to react to its signal.
-    long left = graceSeconds == 0 ? 0 : Math.max(2, graceSeconds - used);
-    try {
-      String signal = container.text("lifecycle", "stopSignal");
-      if (!signal.isEmpty() && left > 0 && signalled(id, signal, left)) {
-        left = 0;
-      }
-      node.cri().stopContainer(id, left);
-    } catch (GrpcException e) {
-      if (!e.isNotFound()) {
-        LOG.log(Level.WARNING, "container " + id + " could not be stopped", e);
-      }
-    }
-  }
-
-  /**
-   * Sends a container's first process the signal that its spec names, which not every runtime can
-   * be told of, and waits for its end; says whether that was done.
-   */
-  private boolean signalled(String id, String signal, long seconds) {
-    CompletableFuture<Void> end;
-    synchronized (this) {
-      end = awaited.computeIfAbsent(id, _ -> new CompletableFuture<>());
-    }
-    try {
-      String info = node.cri().containerStatus(id, true).info().getOrDefault("info", "{}");
-      long process = Json.parseObject(info).integer("pid");
-      if (process <= 1) {
-        return false;
-      }
-      Processes.run("kill", "-s", signal.replaceFirst("^SIG", ""), Long.toString(process));
-      end.get(seconds, TimeUnit.SECONDS);
-      return true;
-    } catch (TimeoutException _) {
-      return true; // it had its time
-    } catch (IOException | ExecutionException | RuntimeException e) {
-      LOG.log(Level.WARNING, "container " + id + " was not sent " + signal, e);
-      return false;
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return false;
-    } finally {
-      synchronized (this) {
-        awaited.remove(id);
-      }
-    }
   }
 
   /** Keeps one dead container for each name, besides the newest, and removes the older ones. */
   private void collect(KubeObject pod) {
-    Actual actual = observe();
+    RuntimePod actual = runtime.read();
     for (List<ContainerStatus> list : actual.containers().values()) {
       list.stream()
           .filter(c -> c.state() == ContainerState.EXITED)
@@ -1303,7 +864,7 @@ final class PodWorker {
           .forEach(
               c -> {
                 node.cri().removeContainer(c.id());
-                removeOldLog(pod, c);
+                logs.remove(pod, c);
               });
     }
     for (Cri.Sandbox sandbox : actual.sandboxes().stream().skip(1).toList()) {
@@ -1320,36 +881,9 @@ final class PodWorker {
     }
   }
 
-  private void removeOldLog(KubeObject pod, ContainerStatus container) {
-    Path log =
-        ContainerSpecs.logDirectory(node.settings(), pod)
-            .resolve(container.metadata().name())
-            .resolve(container.metadata().attempt() + ".log");
-    try {
-      Files.deleteIfExists(log);
-      Files.deleteIfExists(
-          node.settings()
-              .containerLogs()
-              .resolve(
-                  pod.name()
-                      + "_"
-                      + pod.namespace()
-                      + "_"
-                      + container.metadata().name()
-                      + "-"
-                      + container.id()
-                      + ".log"));
-      Files.deleteIfExists(
-          ContainerSpecs.terminationLog(
-              node.settings(), uid, container.metadata().name(), container.metadata().attempt()));
-    } catch (IOException e) {
-      LOG.log(Level.WARNING, "old log " + log + " cannot be removed", e);
-    }
-  }
-
   // ---- status
 
-  private void write(KubeObject pod, Actual actual, Map<String, PodStatus.Waiting> waiting)
+  private void write(KubeObject pod, RuntimePod actual, Map<String, PodStatus.Waiting> waiting)
       throws IOException {
     PodStatus.Inputs inputs =
         new PodStatus.Inputs(
@@ -1361,7 +895,7 @@ final class PodWorker {
             hooks,
             failReason == null ? "" : failReason,
             failMessage,
-            resize);
+            resize.waiting());
     // What was written last may not have come back to us yet, but it is the newer truth.
     JsonObject previous = written != null ? written : pod.status();
     JsonObject wanted = status.compute(pod, previous, inputs);
