@@ -197,6 +197,15 @@ class Fabric8Test {
     web.scale(3);
     assertThat(web.scale().getSpec().getReplicas()).isEqualTo(3);
     assertThat(web.get().getSpec().getReplicas()).isEqualTo(3);
+    // The controller writes the first status.
+    web.waitUntilCondition(
+        now ->
+            now.getStatus() != null
+                && now.getMetadata()
+                    .getGeneration()
+                    .equals(now.getStatus().getObservedGeneration()),
+        1,
+        TimeUnit.MINUTES);
     web.editStatus(
         now -> {
           now.getStatus()
@@ -206,8 +215,9 @@ class Fabric8Test {
         });
     web.waitUntilCondition(
         now ->
-            now.getStatus().getConditions().stream()
-                .anyMatch(condition -> condition.getType().equals("Tested")),
+            now.getStatus() != null
+                && now.getStatus().getConditions().stream()
+                    .anyMatch(condition -> condition.getType().equals("Tested")),
         1,
         TimeUnit.MINUTES);
     web.delete();

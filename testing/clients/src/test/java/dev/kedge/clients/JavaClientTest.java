@@ -256,6 +256,17 @@ class JavaClientTest {
                 .getSpec()
                 .getReplicas())
         .isEqualTo(3);
+    // The controller writes the first status.
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () -> {
+              V1Deployment now = apps.readNamespacedDeployment("web", NAMESPACE).execute();
+              return now.getStatus() != null
+                  && now.getMetadata()
+                      .getGeneration()
+                      .equals(now.getStatus().getObservedGeneration());
+            });
     V1Deployment live = apps.readNamespacedDeployment("web", NAMESPACE).execute();
     assertThat(live.getSpec().getReplicas()).isEqualTo(3);
     live.getMetadata().setResourceVersion(null);
