@@ -29,6 +29,7 @@ public final class Fuzz {
   private static final int SHORT_ROUNDS = 1500;
   private static final int LONGEST = 64 * 1024;
   private static final long MOST_NANOS = 5_000_000_000L;
+  private static final long MOST_NANOS_PER_BYTE = 10_000;
   private static final long MOST_BYTES = 64L << 20;
   private static final int MOST_BYTES_PER_BYTE = 4096;
 
@@ -192,7 +193,7 @@ public final class Fuzz {
     }
     nanos = threads.getCurrentThreadCpuTime() - nanos;
     bytes = threads.getCurrentThreadAllocatedBytes() - bytes;
-    if (nanos > MOST_NANOS) {
+    if (nanos > MOST_NANOS + MOST_NANOS_PER_BYTE * input.length) {
       throw new AssertionError(name + ": took " + nanos / 1_000_000 + " ms" + described(input));
     }
     if (bytes > MOST_BYTES + (long) MOST_BYTES_PER_BYTE * input.length) {
@@ -205,7 +206,7 @@ public final class Fuzz {
     return " on "
         + input.length
         + " bytes "
-        + (text.length() <= 20_000 ? text : text.substring(0, 20_000) + "…");
+        + (text.length() <= 4_000 ? text : text.substring(0, 4_000) + "…");
   }
 
   private static byte[] mutated(List<byte[]> corpus, SplittableRandom random) {

@@ -39,6 +39,10 @@ final class EtcdKeys implements AutoCloseable {
   private static final byte[] ONE_KEY = {};
   private static final int PAGE = 500;
 
+  // etcd counts what follows each page: the fewer, the better.
+  private static final int LARGEST_PAGE = 10_000;
+  private static final long PAGE_BYTES = 8 << 20;
+
   private final Client client;
   private final Follower follower;
   private final CountDownLatch closing = new CountDownLatch(1);
@@ -110,8 +114,9 @@ final class EtcdKeys implements AutoCloseable {
     String from = startKey.compareTo(within) > 0 ? startKey : within;
     List<Entry> entries = new ArrayList<>();
     long shown = revision;
+    int page = PAGE;
     while (true) {
-      int wanted = limit == 0 ? PAGE : Math.min(PAGE, limit - entries.size());
+      int wanted = limit == 0 ? page : Math.min(page, limit - entries.size());
       Rpc.Range range = client.range(client.key(from), end, wanted, shown, false);
       // Later pages show the revision of the first.
       shown = shown == 0 ? range.revision() : shown;
@@ -122,7 +127,14 @@ final class EtcdKeys implements AutoCloseable {
         return new Page(entries, shown, range.more(), range.count() - range.entries().size());
       }
       from = entries.getLast().key() + "\0";
+      page = nextPage(range.entries());
     }
+  }
+
+  /** As many as make an answer of some megabytes, to judge by those that came last. */
+  private static int nextPage(List<Rpc.KeyValue> last) {
+    long bytes = last.stream().mapToLong(each -> each.key().length + each.value().length).sum();
+    return (int) Math.clamp(PAGE_BYTES * last.size() / Math.max(1, bytes), PAGE, LARGEST_PAGE);
   }
 
   WriteResult create(String key, byte[] value) {
