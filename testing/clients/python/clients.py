@@ -51,7 +51,7 @@ def watched(core):
     changes = threading.Thread(target=change)
     changes.start()
     watcher = watch.Watch()
-    for event in watcher.stream(core.list_namespaced_secret, NAMESPACE, resource_version=start, timeout_seconds=60):
+    for event in watcher.stream(core.list_namespaced_secret, NAMESPACE, resource_version=start, timeout_seconds=600):
         seen.append(event["type"])
         assert isinstance(event["object"], client.V1Secret)
         if event["type"] == "DELETED":
@@ -108,7 +108,7 @@ def custom(api):
         }
     )
     watcher = watch.Watch()
-    for event in watcher.stream(extensions.list_custom_resource_definition, field_selector="metadata.name=snakes.python.test", timeout_seconds=60):
+    for event in watcher.stream(extensions.list_custom_resource_definition, field_selector="metadata.name=snakes.python.test", timeout_seconds=600):
         conditions = event["object"].status.conditions if event["object"].status else None
         if any(c.type == "Established" and c.status == "True" for c in conditions or []):
             watcher.stop()

@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -51,6 +52,9 @@ final class JettyExchange implements Exchange {
   private boolean ended;
   private boolean streaming;
   private boolean watchingPeer;
+
+  /** Whether the body's chunks are made here. */
+  private volatile boolean framed;
 
   JettyExchange(Request request, Response response, Callback callback, Duration bodyTime) {
     this.request = request;
@@ -267,6 +271,19 @@ final class JettyExchange implements Exchange {
     }
   }
 
+  /** A chunk with all that belongs to it, by RFC 9112 section 7.1. */
+  private static ByteBuffer chunk(byte[] source, int offset, int length, boolean last) {
+    ByteBuffer chunk = ByteBuffer.allocate(length + 24);
+    if (length > 0) {
+      chunk.put((Integer.toHexString(length) + "\r\n").getBytes(StandardCharsets.US_ASCII));
+      chunk.put(source, offset, length).put((byte) '\r').put((byte) '\n');
+    }
+    if (last) {
+      chunk.put("0\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+    }
+    return chunk.flip();
+  }
+
   private void write(boolean last, ByteBuffer content) throws IOException {
     Waiter waiter = new Waiter();
     response.write(last, content, waiter);
@@ -363,6 +380,12 @@ final class JettyExchange implements Exchange {
         connection.getGenerator().setPersistent(false);
       } else {
         response.getHeaders().put(HttpHeader.CONNECTION, "close");
+        if (request.getConnectionMetaData().getHttpVersion() == HttpVersion.HTTP_1_1) {
+          // By another name than the library knows the header by: it would end a chunk only when
+          // the next begins, and clients that read a chunk whole would be told of each event late.
+          response.getHeaders().add(new HttpField(null, "Transfer-Encoding", "chunked"));
+          framed = true;
+        }
       }
       endPoint.tryFillInterested(new PeerWatch(endPoint));
     }
@@ -562,6 +585,8 @@ final class JettyExchange implements Exchange {
 
   /** Gathers small writes; large ones go out without a copy. */
   private final class Stream extends OutputStream {
+    private static final byte[] NOTHING = {};
+
     private byte @Nullable [] buffer;
     private int buffered;
     private boolean closed;
@@ -580,7 +605,11 @@ final class JettyExchange implements Exchange {
         send(false);
       }
       if (length >= SMALL) {
-        JettyExchange.this.write(false, ByteBuffer.wrap(source, offset, length));
+        JettyExchange.this.write(
+            false,
+            framed
+                ? chunk(source, offset, length, false)
+                : ByteBuffer.wrap(source, offset, length));
         return;
       }
       if (buffer == null) {
@@ -607,14 +636,14 @@ final class JettyExchange implements Exchange {
     }
 
     private void send(boolean last) throws IOException {
-      byte[] content = buffer;
+      byte[] content = buffer == null ? NOTHING : buffer;
       int length = buffered;
       // Let go of it: a quiet watch should not hold a buffer.
       buffer = null;
       buffered = 0;
       if (last || length > 0) {
         JettyExchange.this.write(
-            last, content == null ? BufferUtil.EMPTY_BUFFER : ByteBuffer.wrap(content, 0, length));
+            last, framed ? chunk(content, 0, length, last) : ByteBuffer.wrap(content, 0, length));
       }
     }
 

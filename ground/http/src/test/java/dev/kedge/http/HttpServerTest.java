@@ -291,6 +291,42 @@ class HttpServerTest {
     assertThat(writeFailed.get(5, TimeUnit.SECONDS)).isTrue();
   }
 
+  /** Python's urllib3 hands out a chunk when it has read the end of its line too. */
+  @Test
+  void anEventsChunkIsWholeBeforeTheNextEventComes() throws Exception {
+    CountDownLatch read = new CountDownLatch(1);
+    HttpServer server =
+        HttpServer.start(
+            HttpServer.Listen.plain("127.0.0.1", 0),
+            exchange -> {
+              exchange.onGone(read::countDown);
+              try (OutputStream out = exchange.stream(200, Headers.NONE)) {
+                out.flush();
+                out.write("event\n".getBytes(UTF_8));
+                out.flush();
+                read.await();
+                out.write("y".repeat(100_000).getBytes(UTF_8));
+              }
+            });
+    open.add(server);
+    try (Socket socket = new Socket("127.0.0.1", server.port())) {
+      socket.setSoTimeout(60_000);
+      InputStream in = socket.getInputStream();
+      socket.getOutputStream().write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(UTF_8));
+      String head = "";
+      while (!head.endsWith("\r\n\r\n")) {
+        head += (char) in.read();
+      }
+      assertThat(head)
+          .containsOnlyOnce("Transfer-Encoding: chunked\r\n")
+          .containsOnlyOnce("Connection: close\r\n");
+      assertThat(new String(in.readNBytes(11), UTF_8)).isEqualTo("6\r\nevent\n\r\n");
+      read.countDown();
+      assertThat(new String(in.readAllBytes(), UTF_8))
+          .isEqualTo("186a0\r\n" + "y".repeat(100_000) + "\r\n0\r\n\r\n");
+    }
+  }
+
   @Test
   void manyWatchesShareOneConnectionAndCancelAtOnce() throws Exception {
     int count = 1500;
