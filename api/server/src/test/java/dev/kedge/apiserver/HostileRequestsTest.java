@@ -251,8 +251,11 @@ class HostileRequestsTest {
           for (String name :
               List.of("Accept", "If-None-Match", "Accept-Encoding", "Audit-ID", "User-Agent")) {
             check(server.get(CONFIG_MAPS, name, header));
-            check(server.get("/openapi/v2", name, header.isEmpty() ? "*/*" : header));
             check(server.get("/apis", name, header));
+          }
+          // What looks at these; the document is large.
+          for (String name : List.of("Accept", "If-None-Match")) {
+            check(server.get("/openapi/v2", name, header.isEmpty() ? "*/*" : header));
           }
           check(server.get(CONFIG_MAPS, "Impersonate-User", header));
           check(

@@ -26,7 +26,7 @@ import java.util.stream.Stream;
  * {@code -Dkedge.fuzz.seed=…} other inputs come. A failure tells its input in base64.
  */
 public final class Fuzz {
-  private static final int SHORT_ROUNDS = 1500;
+  private static final int SHORT_ROUNDS = 1000;
   private static final int LONGEST = 64 * 1024;
   private static final long MOST_NANOS = 5_000_000_000L;
   private static final long MOST_NANOS_PER_BYTE = 10_000;
