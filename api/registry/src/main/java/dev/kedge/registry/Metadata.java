@@ -6,6 +6,7 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
+import dev.kedge.model.Names;
 import java.security.SecureRandom;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -57,7 +58,6 @@ final class Metadata {
           "deletionGracePeriodSeconds");
 
   private static final int LONGEST_GENERATED_BASE = 58;
-  private static final String LETTERS = "bcdfghjklmnpqrstvwxz2456789";
   private static final SecureRandom RANDOM = new SecureRandom();
 
   private Metadata() {}
@@ -78,11 +78,7 @@ final class Metadata {
 
   /** Five letters that spell no words. */
   static String suffix() {
-    StringBuilder text = new StringBuilder(5);
-    for (int i = 0; i < 5; i++) {
-      text.append(LETTERS.charAt(RANDOM.nextInt(LETTERS.length())));
-    }
-    return text.toString();
+    return Names.suffix(RANDOM);
   }
 
   /** Without what the server sets, whatever the sender wrote there. */

@@ -1,5 +1,8 @@
 package dev.kedge.apiserver;
 
+import static dev.kedge.model.ProtobufFields.bytes;
+import static dev.kedge.model.ProtobufFields.varint;
+
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonBoolean;
@@ -8,8 +11,8 @@ import dev.kedge.model.JsonInteger;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
 import dev.kedge.model.JsonValue;
+import dev.kedge.model.ProtobufFields;
 import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -252,13 +255,13 @@ final class OpenApiProtobuf {
   /** A value of any type, as the YAML that JSON is too. */
   private static byte[] any(JsonValue value) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    bytes(out, 2, (Json.write(value) + "\n").getBytes(StandardCharsets.UTF_8));
+    ProtobufFields.text(out, 2, Json.write(value) + "\n");
     return out.toByteArray();
   }
 
   private static byte[] named(String name, byte[] value) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    bytes(out, 1, name.getBytes(StandardCharsets.UTF_8));
+    ProtobufFields.text(out, 1, name);
     bytes(out, 2, value);
     return out.toByteArray();
   }
@@ -270,7 +273,7 @@ final class OpenApiProtobuf {
 
   private static void text(ByteArrayOutputStream out, int number, JsonValue value, boolean empty) {
     if (value instanceof JsonString text && (empty || !text.value().isEmpty())) {
-      bytes(out, number, text.value().getBytes(StandardCharsets.UTF_8));
+      ProtobufFields.text(out, number, text.value());
     }
   }
 
@@ -282,31 +285,7 @@ final class OpenApiProtobuf {
           default -> 0;
         };
     if (real != 0) {
-      raw(out, (long) number << 3 | 1);
-      long bits = Double.doubleToRawLongBits(real);
-      for (int i = 0; i < 8; i++) {
-        out.write((int) (bits >>> 8 * i));
-      }
+      ProtobufFields.real(out, number, real);
     }
-  }
-
-  private static void varint(ByteArrayOutputStream out, int number, long value) {
-    raw(out, (long) number << 3);
-    raw(out, value);
-  }
-
-  private static void bytes(ByteArrayOutputStream out, int number, byte[] bytes) {
-    raw(out, (long) number << 3 | 2);
-    raw(out, bytes.length);
-    out.writeBytes(bytes);
-  }
-
-  private static void raw(ByteArrayOutputStream out, long value) {
-    long rest = value;
-    while ((rest & ~0x7fL) != 0) {
-      out.write((int) (rest & 0x7f | 0x80));
-      rest >>>= 7;
-    }
-    out.write((int) rest);
   }
 }

@@ -199,29 +199,15 @@ final class ServiceCidrController implements Reconciler {
 
   private void ready(KubeObject cidr, String status, String reason, String message)
       throws InterruptedException {
-    for (JsonObject known : cidr.status().objects("conditions")) {
-      if (known.text("type").equals("Ready")
-          && known.text("status").equals(status)
-          && known.text("message").equals(message)) {
-        return;
-      }
+    boolean known =
+        Conditions.find(cidr.status(), "Ready")
+            .filter(c -> c.text("status").equals(status) && c.text("message").equals(message))
+            .isPresent();
+    if (known) {
+      return;
     }
-    List<JsonObject> conditions = new ArrayList<>();
-    cidr.status().objects("conditions").stream()
-        .filter(other -> !other.text("type").equals("Ready"))
-        .forEach(conditions::add);
-    conditions.add(
-        JsonObject.of(
-            "type",
-            "Ready",
-            "status",
-            status,
-            "lastTransitionTime",
-            Writes.time(timeline.instant()),
-            "reason",
-            reason,
-            "message",
-            message));
+    List<JsonObject> conditions =
+        Conditions.with(cidr.status(), "Ready", status, reason, message, timeline.instant());
     Writes.awaitSeen(
         cidrs,
         Writes.status(

@@ -4,13 +4,13 @@ import dev.kedge.model.Json;
 import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonValue;
+import dev.kedge.model.Names;
 import java.nio.charset.StandardCharsets;
 import java.util.TreeMap;
 
 /** Comparing and naming pod templates. */
 final class Template {
   static final String HASH_LABEL = "pod-template-hash";
-  private static final String ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
 
   private Template() {}
 
@@ -40,7 +40,7 @@ final class Template {
     }
     StringBuilder name = new StringBuilder();
     for (char digit : Integer.toUnsignedString(hash).toCharArray()) {
-      name.append(ALPHABET.charAt(digit % ALPHABET.length()));
+      name.append(Names.GENERATED_LETTERS.charAt(digit % Names.GENERATED_LETTERS.length()));
     }
     return name.toString();
   }

@@ -271,8 +271,11 @@ final class JettyExchange implements Exchange {
     }
   }
 
-  /** A chunk with all that belongs to it, by RFC 9112 section 7.1. */
-  private static ByteBuffer chunk(byte[] source, int offset, int length, boolean last) {
+  /** A piece of the body as it goes out: if chunks are made here, by RFC 9112 section 7.1. */
+  private ByteBuffer piece(byte[] source, int offset, int length, boolean last) {
+    if (!framed) {
+      return ByteBuffer.wrap(source, offset, length);
+    }
     ByteBuffer chunk = ByteBuffer.allocate(length + 24);
     if (length > 0) {
       chunk.put((Integer.toHexString(length) + "\r\n").getBytes(StandardCharsets.US_ASCII));
@@ -583,7 +586,7 @@ final class JettyExchange implements Exchange {
     }
   }
 
-  /** Gathers small writes; large ones go out without a copy. */
+  /** Gathers small writes; large ones go out without a copy, unless chunks are made of them. */
   private final class Stream extends OutputStream {
     private static final byte[] NOTHING = {};
 
@@ -605,11 +608,7 @@ final class JettyExchange implements Exchange {
         send(false);
       }
       if (length >= SMALL) {
-        JettyExchange.this.write(
-            false,
-            framed
-                ? chunk(source, offset, length, false)
-                : ByteBuffer.wrap(source, offset, length));
+        JettyExchange.this.write(false, piece(source, offset, length, false));
         return;
       }
       if (buffer == null) {
@@ -642,8 +641,7 @@ final class JettyExchange implements Exchange {
       buffer = null;
       buffered = 0;
       if (last || length > 0) {
-        JettyExchange.this.write(
-            last, framed ? chunk(content, 0, length, last) : ByteBuffer.wrap(content, 0, length));
+        JettyExchange.this.write(last, piece(content, 0, length, last));
       }
     }
 

@@ -17,24 +17,19 @@ public interface FieldFilter {
 
   /** The wanted part of an object. */
   default JsonObject of(JsonObject object) {
-    JsonObject part = JsonObject.EMPTY;
-    for (int i = 0; i < object.size(); i++) {
-      String name = object.nameAt(i);
-      if (wants("", name)) {
-        JsonValue value = object.valueAt(i);
-        part = part.with(name, value instanceof JsonObject inner ? inside(name, inner) : value);
-      }
-    }
-    return part;
+    return part("", object);
   }
 
-  private JsonObject inside(String outer, JsonObject object) {
-    JsonObject part = object;
+  private JsonObject part(String outer, JsonObject object) {
+    JsonObject.Builder part = JsonObject.builder();
     for (int i = 0; i < object.size(); i++) {
-      if (!wants(outer, object.nameAt(i))) {
-        part = part.without(object.nameAt(i));
+      String name = object.nameAt(i);
+      if (wants(outer, name)) {
+        JsonValue value = object.valueAt(i);
+        part.put(
+            name, outer.isEmpty() && value instanceof JsonObject inner ? part(name, inner) : value);
       }
     }
-    return part;
+    return part.build();
   }
 }

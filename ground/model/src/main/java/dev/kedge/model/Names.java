@@ -3,6 +3,7 @@ package dev.kedge.model;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.random.RandomGenerator;
 import java.util.regex.Pattern;
 
 /**
@@ -42,7 +43,21 @@ public final class Names {
       "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an"
           + " alphanumeric character";
 
+  /** Letters of generated names: without those that make words. As upstream's util/rand. */
+  public static final String GENERATED_LETTERS = "bcdfghjklmnpqrstvwxz2456789";
+
+  private static final int GENERATED_LENGTH = 5;
+
   private Names() {}
+
+  /** Five random letters, as generated names end with. */
+  public static String suffix(RandomGenerator random) {
+    StringBuilder text = new StringBuilder(GENERATED_LENGTH);
+    for (int i = 0; i < GENERATED_LENGTH; i++) {
+      text.append(GENERATED_LETTERS.charAt(random.nextInt(GENERATED_LETTERS.length())));
+    }
+    return text.toString();
+  }
 
   /** RFC 1123 label: names of namespaces, containers, volumes. */
   public static List<String> label(String text) {

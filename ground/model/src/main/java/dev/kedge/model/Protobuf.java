@@ -1,5 +1,13 @@
 package dev.kedge.model;
 
+import static dev.kedge.model.ProtobufFields.BYTES;
+import static dev.kedge.model.ProtobufFields.FIXED64;
+import static dev.kedge.model.ProtobufFields.VARINT;
+import static dev.kedge.model.ProtobufFields.bytes;
+import static dev.kedge.model.ProtobufFields.real;
+import static dev.kedge.model.ProtobufFields.text;
+import static dev.kedge.model.ProtobufFields.varint;
+
 import dev.kedge.model.Schema.Field;
 import dev.kedge.model.Schema.Type;
 import java.io.ByteArrayOutputStream;
@@ -31,9 +39,6 @@ public final class Protobuf {
   public static final String MEDIA_TYPE = "application/vnd.kubernetes.protobuf";
 
   private static final byte[] MAGIC = {'k', '8', 's', 0};
-  private static final int VARINT = 0;
-  private static final int FIXED64 = 1;
-  private static final int BYTES = 2;
   private static final int FIXED32 = 5;
 
   /** The years 0 to 9999. */
@@ -340,15 +345,9 @@ public final class Protobuf {
       case STRING -> text(out, number, string(value));
       case BOOLEAN -> varint(out, number, value == JsonBoolean.TRUE ? 1 : 0);
       case INTEGER -> varint(out, number, integer(value));
-      case NUMBER -> {
-        tag(out, number, FIXED64);
-        long bits =
-            Double.doubleToLongBits(
-                value instanceof JsonDecimal decimal ? decimal.value() : integer(value));
-        for (int i = 0; i < 8; i++) {
-          out.write((int) (bits >>> (8 * i)));
-        }
-      }
+      case NUMBER ->
+          real(
+              out, number, value instanceof JsonDecimal decimal ? decimal.value() : integer(value));
       case BYTES -> bytes(out, number, Base64.getMimeDecoder().decode(string(value)));
       case QUANTITY -> {
         var inner = new ByteArrayOutputStream();
@@ -449,34 +448,6 @@ public final class Protobuf {
       return number.value();
     }
     throw new ProtobufException("not an integer: " + value);
-  }
-
-  private static void tag(ByteArrayOutputStream out, int number, int wireType) {
-    raw(out, (long) number << 3 | wireType);
-  }
-
-  private static void varint(ByteArrayOutputStream out, int number, long value) {
-    tag(out, number, VARINT);
-    raw(out, value);
-  }
-
-  private static void raw(ByteArrayOutputStream out, long value) {
-    long rest = value;
-    while ((rest & ~0x7fL) != 0) {
-      out.write((int) (rest & 0x7f | 0x80));
-      rest >>>= 7;
-    }
-    out.write((int) rest);
-  }
-
-  private static void text(ByteArrayOutputStream out, int number, String text) {
-    bytes(out, number, text.getBytes(StandardCharsets.UTF_8));
-  }
-
-  private static void bytes(ByteArrayOutputStream out, int number, byte[] bytes) {
-    tag(out, number, BYTES);
-    raw(out, bytes.length);
-    out.writeBytes(bytes);
   }
 
   // Reading

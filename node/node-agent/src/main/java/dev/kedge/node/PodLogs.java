@@ -23,20 +23,29 @@ final class PodLogs {
 
   /** A link as log collectors look for it. */
   void link(KubeObject pod, String name, String id, int attempt) throws IOException {
-    Path directory = settings.containerLogs();
-    Files.createDirectories(directory);
-    Path link =
-        directory.resolve(pod.name() + "_" + pod.namespace() + "_" + name + "-" + id + ".log");
+    Files.createDirectories(settings.containerLogs());
+    Path link = linkOf(pod, name, id);
     Files.deleteIfExists(link);
-    Files.createSymbolicLink(
-        link, ContainerSpecs.logDirectory(settings, pod).resolve(name).resolve(attempt + ".log"));
+    Files.createSymbolicLink(link, logOf(pod, name, attempt));
+  }
+
+  private Path linkOf(KubeObject pod, String name, String id) {
+    return settings.containerLogs().resolve(prefix(pod) + name + "-" + id + ".log");
+  }
+
+  private static String prefix(KubeObject pod) {
+    return pod.name() + "_" + pod.namespace() + "_";
+  }
+
+  private Path logOf(KubeObject pod, String name, int attempt) {
+    return ContainerSpecs.logDirectory(settings, pod).resolve(name).resolve(attempt + ".log");
   }
 
   /** Removes what all containers of the pod have written. */
   void removeAll(KubeObject pod) throws IOException {
     Path links = settings.containerLogs();
     if (Files.isDirectory(links)) {
-      String prefix = pod.name() + "_" + pod.namespace() + "_";
+      String prefix = prefix(pod);
       try (Stream<Path> all = Files.list(links)) {
         for (Path link :
             all.filter(path -> path.getFileName().toString().startsWith(prefix)).toList()) {
@@ -53,27 +62,13 @@ final class PodLogs {
 
   /** Removes what one container has written. */
   void remove(KubeObject pod, ContainerStatus container) {
-    Path log =
-        ContainerSpecs.logDirectory(settings, pod)
-            .resolve(container.metadata().name())
-            .resolve(container.metadata().attempt() + ".log");
+    String name = container.metadata().name();
+    int attempt = container.metadata().attempt();
+    Path log = logOf(pod, name, attempt);
     try {
       Files.deleteIfExists(log);
-      Files.deleteIfExists(
-          settings
-              .containerLogs()
-              .resolve(
-                  pod.name()
-                      + "_"
-                      + pod.namespace()
-                      + "_"
-                      + container.metadata().name()
-                      + "-"
-                      + container.id()
-                      + ".log"));
-      Files.deleteIfExists(
-          ContainerSpecs.terminationLog(
-              settings, uid, container.metadata().name(), container.metadata().attempt()));
+      Files.deleteIfExists(linkOf(pod, name, container.id()));
+      Files.deleteIfExists(ContainerSpecs.terminationLog(settings, uid, name, attempt));
     } catch (IOException e) {
       LOG.log(Level.WARNING, "old log " + log + " cannot be removed", e);
     }

@@ -5,6 +5,7 @@ import static dev.kedge.cli.Flags.Kind.TEXT;
 
 import dev.kedge.cli.Flags.Flag;
 import dev.kedge.cli.kubectl.Http;
+import dev.kedge.cli.kubectl.TabWriter;
 import dev.kedge.lifecycle.Logging;
 import dev.kedge.lifecycle.Startup;
 import dev.kedge.lifecycle.UserException;
@@ -164,34 +165,16 @@ final class SnapshotCommand {
     if (!format.isEmpty()) {
       throw new UserException("--output must be json or left out, not " + format);
     }
-    List<String[]> rows = new ArrayList<>();
-    rows.add(new String[] {"Name", "Revision", "Size", "Created", "Location"});
+    TabWriter table = new TabWriter(0, 2).line("Name", "Revision", "Size", "Created", "Location");
     for (Kept kept : all) {
-      rows.add(
-          new String[] {
-            kept.name(),
-            kept.header().map(header -> Long.toString(header.revision())).orElse("-"),
-            Long.toString(kept.size()),
-            kept.created().toString(),
-            kept.location()
-          });
+      table.line(
+          kept.name(),
+          kept.header().map(header -> Long.toString(header.revision())).orElse("-"),
+          kept.size(),
+          kept.created(),
+          kept.location());
     }
-    int[] widths = new int[5];
-    for (String[] row : rows) {
-      for (int i = 0; i < row.length; i++) {
-        widths[i] = Math.max(widths[i], row[i].length());
-      }
-    }
-    for (String[] row : rows) {
-      StringBuilder line = new StringBuilder();
-      for (int i = 0; i < row.length; i++) {
-        line.append(row[i]);
-        if (i < row.length - 1) {
-          line.append(" ".repeat(widths[i] - row[i].length() + 2));
-        }
-      }
-      out.println(line);
-    }
+    out.print(table);
   }
 
   private static void help(String command, Flags flags) {

@@ -4,6 +4,7 @@ import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
+import dev.kedge.model.Names;
 import dev.kedge.model.Resources;
 import dev.kedge.registry.AdmissionPlugin;
 import java.security.SecureRandom;
@@ -17,7 +18,6 @@ final class ServiceAccounts implements AdmissionPlugin {
   private static final String VOLUME_PREFIX = "kube-api-access-";
   // Upstream asks for an hour and seven seconds, by which it tells its own volumes from users'.
   private static final long EXPIRATION_SECONDS = 3607;
-  private static final String LETTERS = "bcdfghjklmnpqrstvwxz2456789";
   private static final SecureRandom RANDOM = new SecureRandom();
 
   @Override
@@ -72,7 +72,7 @@ final class ServiceAccounts implements AdmissionPlugin {
             .map(volume -> volume.text("name"))
             .filter(name -> name.startsWith(VOLUME_PREFIX))
             .findFirst();
-    String volume = existing.orElseGet(() -> VOLUME_PREFIX + suffix());
+    String volume = existing.orElseGet(() -> VOLUME_PREFIX + Names.suffix(RANDOM));
     boolean mounted = false;
     for (String list : List.of("initContainers", "containers")) {
       List<JsonValue> containers = new ArrayList<>();
@@ -137,15 +137,5 @@ final class ServiceAccounts implements AdmissionPlugin {
     List<JsonValue> items = new ArrayList<>(array.items());
     items.add(item);
     return new JsonArray(items);
-  }
-
-  private static String suffix() {
-    return RANDOM
-        .ints(5, 0, LETTERS.length())
-        .collect(
-            StringBuilder::new,
-            (text, at) -> text.append(LETTERS.charAt(at)),
-            StringBuilder::append)
-        .toString();
   }
 }

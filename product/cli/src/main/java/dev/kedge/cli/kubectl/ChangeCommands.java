@@ -99,6 +99,21 @@ final class ChangeCommands {
   /** Sends a patch, or applies it here for a client-side dry run. */
   static JsonObject send(
       Session session, Item item, String mediaType, JsonValue patch, String suffix) {
+    return send(session, item, mediaType, patch, suffix, "kubectl-" + session.verb().name());
+  }
+
+  /**
+   * The same.
+   *
+   * @param manager who owns the changed fields, unless the user says otherwise
+   */
+  static JsonObject send(
+      Session session,
+      Item item,
+      String mediaType,
+      JsonValue patch,
+      String suffix,
+      String manager) {
     String dryRun = Output.dryRun(session);
     if (dryRun.equals("client")) {
       return mediaType.equals(ApplyCommand.JSON_PATCH)
@@ -108,17 +123,17 @@ final class ChangeCommands {
                   item.object(), patch, ApplyCommand.schema(item.served()).orElseThrow())
               : MergePatch.apply(item.object(), patch);
     }
-    String manager =
+    String owner =
         session.arguments().given("field-manager")
             ? session.arguments().text("field-manager")
-            : "kubectl-" + (SetCommands.is(session.verb()) ? "set" : session.verb().name());
+            : manager;
     return session
         .transport()
         .patch(
             session.path(item.served(), item.namespace(), item.name())
                 + suffix
                 + Session.query(
-                    "dryRun", dryRun.equals("server") ? "All" : "", "fieldManager", manager),
+                    "dryRun", dryRun.equals("server") ? "All" : "", "fieldManager", owner),
             mediaType,
             Json.bytes(patch));
   }

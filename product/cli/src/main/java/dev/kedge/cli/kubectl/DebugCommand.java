@@ -7,6 +7,7 @@ import dev.kedge.model.Json;
 import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonValue;
+import dev.kedge.model.Names;
 import dev.kedge.model.Resources;
 import dev.kedge.model.Schema;
 import dev.kedge.model.StrategicMergePatch;
@@ -59,9 +60,6 @@ final class DebugCommand {
   private static final Set<String> PROFILES =
       Set.of("legacy", "general", "baseline", "restricted", "netadmin", "sysadmin");
 
-  /** Letters of generated names, without those that make words. */
-  private static final String LETTERS = "bcdfghjklmnpqrstvwxz2456789";
-
   private static final SecureRandom RANDOM = new SecureRandom();
 
   /** What is debugged. */
@@ -90,18 +88,25 @@ final class DebugCommand {
     custom =
         arguments.text("custom").isEmpty() ? JsonObject.EMPTY : custom(arguments.text("custom"));
     for (String pair : arguments.list("set-image")) {
-      String[] parts = pair.split("=", 2);
-      if (parts.length < 2) {
-        throw new UsageException(
-            "invalid argument \""
-                + pair
-                + "\" for \"--set-image\" flag: "
-                + pair
-                + " must be formatted as key=value");
-      }
+      String[] parts = keyAndValue("set-image", pair);
       images.put(parts[0], parts[1]);
     }
     check();
+  }
+
+  private static String[] keyAndValue(String flag, String pair) {
+    String[] parts = pair.split("=", 2);
+    if (parts.length < 2) {
+      throw new UsageException(
+          "invalid argument \""
+              + pair
+              + "\" for \"--"
+              + flag
+              + "\" flag: "
+              + pair
+              + " must be formatted as key=value");
+    }
+    return parts;
   }
 
   private static JsonObject custom(String file) throws IOException {
@@ -320,13 +325,7 @@ final class DebugCommand {
   }
 
   private Made copied(JsonObject pod, JsonObject copy, String container) {
-    JsonObject created =
-        session
-            .transport()
-            .post(
-                session.path(session.discovery().find("pods"), session.namespace())
-                    + Session.query("fieldManager", "kubectl-debug"),
-                copy);
+    JsonObject created = create(copy);
     if (arguments.on("replace")) {
       session
           .transport()
@@ -337,10 +336,19 @@ final class DebugCommand {
     return new Made(created, container);
   }
 
+  private JsonObject create(JsonObject pod) {
+    return session
+        .transport()
+        .post(
+            session.path(session.discovery().find("pods"), session.namespace())
+                + Session.query("fieldManager", "kubectl-debug"),
+            pod);
+  }
+
   private Made onNode(JsonObject node) {
     String nodeName = node.text("metadata", "name");
     String container = given("container") ? arguments.text("container") : "debugger";
-    String name = "node-debugger-" + nodeName + "-" + suffix();
+    String name = "node-debugger-" + nodeName + "-" + Names.suffix(RANDOM);
     say(
         "Creating debugging pod "
             + name
@@ -388,14 +396,7 @@ final class DebugCommand {
                 session.namespace()),
             "spec",
             spec.build());
-    return new Made(
-        session
-            .transport()
-            .post(
-                session.path(session.discovery().find("pods"), session.namespace())
-                    + Session.query("fieldManager", "kubectl-debug"),
-                pod),
-        container);
+    return new Made(create(pod), container);
   }
 
   // ---- containers
@@ -403,15 +404,7 @@ final class DebugCommand {
   private JsonObject.Builder container(String name) {
     List<JsonValue> env = new ArrayList<>();
     for (String pair : arguments.list("env")) {
-      String[] parts = pair.split("=", 2);
-      if (parts.length < 2) {
-        throw new UsageException(
-            "invalid argument \""
-                + pair
-                + "\" for \"--env\" flag: "
-                + pair
-                + " must be formatted as key=value");
-      }
+      String[] parts = keyAndValue("env", pair);
       env.add(JsonObject.of("name", parts[0], "value", parts[1]));
     }
     JsonObject.Builder container =
@@ -432,20 +425,12 @@ final class DebugCommand {
     if (given("container")) {
       return arguments.text("container");
     }
-    String name = "debugger-" + suffix();
+    String name = "debugger-" + Names.suffix(RANDOM);
     while (Pods.allContainers(pod).contains(name)) {
-      name = "debugger-" + suffix();
+      name = "debugger-" + Names.suffix(RANDOM);
     }
     say("Defaulting debug container name to " + name + ".");
     return name;
-  }
-
-  private static String suffix() {
-    StringBuilder suffix = new StringBuilder();
-    for (int i = 0; i < 5; i++) {
-      suffix.append(LETTERS.charAt(RANDOM.nextInt(LETTERS.length())));
-    }
-    return suffix.toString();
   }
 
   // ---- profiles

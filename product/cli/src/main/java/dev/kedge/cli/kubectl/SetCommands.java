@@ -18,65 +18,59 @@ final class SetCommands {
   private SetCommands() {}
 
   static Verb verb() {
-    return Verb.group("set", "Set specific features on objects", children());
-  }
-
-  /** Whether a command is one of these. */
-  static boolean is(Verb verb) {
-    return children().stream().anyMatch(child -> child.usage().equals(verb.usage()));
-  }
-
-  private static List<Verb> children() {
-    return List.of(
-        Verb.of(
-            "image",
-            "image TYPE/NAME CONTAINER=IMAGE...",
-            "Update the image of a pod template",
-            ChangeCommands.COMMON,
-            SetCommands::image),
-        Verb.of(
-            "env",
-            "env TYPE/NAME KEY=VALUE... KEY-",
-            "Update environment variables of a pod template",
-            Flags.with(
+    return Verb.group(
+        "set",
+        "Set specific features on objects",
+        List.of(
+            Verb.of(
+                "image",
+                "image TYPE/NAME CONTAINER=IMAGE...",
+                "Update the image of a pod template",
                 ChangeCommands.COMMON,
-                CONTAINERS,
-                Flag.text("from", "configmap/NAME or secret/NAME whose keys become variables"),
-                Flag.text("prefix", "Put before the names of variables taken by --from"),
-                Flag.list("keys", '\0', "Only these keys of --from"),
-                Flag.toggle("list", "Show the variables")),
-            SetCommands::environment),
-        Verb.of(
-            "resources",
-            "resources TYPE/NAME --requests=cpu=100m --limits=memory=64Mi",
-            "Update requests and limits of a pod template",
-            Flags.with(
-                ChangeCommands.COMMON,
-                CONTAINERS,
-                Flag.list("limits", '\0', "Limits, such as cpu=100m,memory=64Mi"),
-                Flag.list("requests", '\0', "Requests, such as cpu=100m,memory=64Mi")),
-            SetCommands::resources),
-        Verb.of(
-                "serviceaccount",
-                "serviceaccount TYPE/NAME SERVICE_ACCOUNT",
-                "Update the service account of a pod template",
-                ChangeCommands.COMMON,
-                SetCommands::serviceAccount)
-            .alias("sa"),
-        Verb.of(
-            "selector",
-            "selector service/NAME KEY=VALUE,...",
-            "Set the selector of a service",
-            Flags.with(
-                ChangeCommands.COMMON,
-                Flag.text("resource-version", "Precondition for the resource version")),
-            SetCommands::selector),
-        Verb.of(
-            "subject",
-            "subject (ROLEBINDING | CLUSTERROLEBINDING) [--user=NAME] [--group=NAME]",
-            "Add users, groups and service accounts to a binding",
-            Flags.with(ChangeCommands.COMMON, CreateCommand.SUBJECTS.toArray(Flag[]::new)),
-            SetCommands::subject));
+                SetCommands::image),
+            Verb.of(
+                "env",
+                "env TYPE/NAME KEY=VALUE... KEY-",
+                "Update environment variables of a pod template",
+                Flags.with(
+                    ChangeCommands.COMMON,
+                    CONTAINERS,
+                    Flag.text("from", "configmap/NAME or secret/NAME whose keys become variables"),
+                    Flag.text("prefix", "Put before the names of variables taken by --from"),
+                    Flag.list("keys", '\0', "Only these keys of --from"),
+                    Flag.toggle("list", "Show the variables")),
+                SetCommands::environment),
+            Verb.of(
+                "resources",
+                "resources TYPE/NAME --requests=cpu=100m --limits=memory=64Mi",
+                "Update requests and limits of a pod template",
+                Flags.with(
+                    ChangeCommands.COMMON,
+                    CONTAINERS,
+                    Flag.list("limits", '\0', "Limits, such as cpu=100m,memory=64Mi"),
+                    Flag.list("requests", '\0', "Requests, such as cpu=100m,memory=64Mi")),
+                SetCommands::resources),
+            Verb.of(
+                    "serviceaccount",
+                    "serviceaccount TYPE/NAME SERVICE_ACCOUNT",
+                    "Update the service account of a pod template",
+                    ChangeCommands.COMMON,
+                    SetCommands::serviceAccount)
+                .alias("sa"),
+            Verb.of(
+                "selector",
+                "selector service/NAME KEY=VALUE,...",
+                "Set the selector of a service",
+                Flags.with(
+                    ChangeCommands.COMMON,
+                    Flag.text("resource-version", "Precondition for the resource version")),
+                SetCommands::selector),
+            Verb.of(
+                "subject",
+                "subject (ROLEBINDING | CLUSTERROLEBINDING) [--user=NAME] [--group=NAME]",
+                "Add users, groups and service accounts to a binding",
+                Flags.with(ChangeCommands.COMMON, CreateCommand.SUBJECTS.toArray(Flag[]::new)),
+                SetCommands::subject)));
   }
 
   private static List<String> podSpec(Item item) {
@@ -89,6 +83,10 @@ final class SetCommands {
 
   private static JsonObject at(List<String> path, JsonObject value) {
     return JsonObject.EMPTY.withPath(path, value);
+  }
+
+  private static JsonObject send(Session session, Item item, String mediaType, JsonObject patch) {
+    return ChangeCommands.send(session, item, mediaType, patch, "", "kubectl-set");
   }
 
   private static int image(Session session) {
@@ -129,8 +127,7 @@ final class SetCommands {
       if (changed) {
         output.done(
             item,
-            ChangeCommands.send(
-                session, item, ApplyCommand.STRATEGIC, at(podSpec(item), patch.build()), ""),
+            send(session, item, ApplyCommand.STRATEGIC, at(podSpec(item), patch.build())),
             "image updated");
       }
     }
@@ -198,12 +195,11 @@ final class SetCommands {
               .collect(JsonArray.collector());
       output.done(
           item,
-          ChangeCommands.send(
+          send(
               session,
               item,
               ApplyCommand.STRATEGIC,
-              at(podSpec(item), JsonObject.of("containers", patch)),
-              ""),
+              at(podSpec(item), JsonObject.of("containers", patch))),
           "env updated");
     }
     return 0;
@@ -274,12 +270,11 @@ final class SetCommands {
       }
       output.done(
           item,
-          ChangeCommands.send(
+          send(
               session,
               item,
               ApplyCommand.STRATEGIC,
-              at(podSpec(item), JsonObject.of("containers", patch)),
-              ""),
+              at(podSpec(item), JsonObject.of("containers", patch))),
           "resource requirements updated");
     }
     return 0;
@@ -308,15 +303,14 @@ final class SetCommands {
     for (Item item : Selected.items(session, words)) {
       output.done(
           item,
-          ChangeCommands.send(
+          send(
               session,
               item,
               ApplyCommand.STRATEGIC,
               // Both: the old name of the field would else contradict the new one.
               at(
                   podSpec(item),
-                  JsonObject.of("serviceAccount", account, "serviceAccountName", account)),
-              ""),
+                  JsonObject.of("serviceAccount", account, "serviceAccountName", account))),
           "serviceaccount updated");
     }
     return 0;
@@ -349,10 +343,7 @@ final class SetCommands {
       if (!version.isEmpty()) {
         patch = patch.with("metadata", JsonObject.of("resourceVersion", version));
       }
-      output.done(
-          item,
-          ChangeCommands.send(session, item, ApplyCommand.MERGE, patch, ""),
-          "selector updated");
+      output.done(item, send(session, item, ApplyCommand.MERGE, patch), "selector updated");
     }
     return 0;
   }
@@ -369,8 +360,7 @@ final class SetCommands {
       added.stream().filter(one -> !subjects.contains(one)).forEach(subjects::add);
       output.done(
           item,
-          ChangeCommands.send(
-              session, item, ApplyCommand.MERGE, JsonObject.of("subjects", subjects), ""),
+          send(session, item, ApplyCommand.MERGE, JsonObject.of("subjects", subjects)),
           "subjects updated");
     }
     return 0;

@@ -7,12 +7,16 @@ import java.util.List;
  * Aligns tab-ended cells as Go's {@code text/tabwriter} does: a column is a run of lines that have
  * a cell there; the last cell of a line, not ended by a tab, takes no part.
  */
-final class TabWriter {
+public final class TabWriter {
   private final int minimum;
   private final int padding;
   private final StringBuilder text = new StringBuilder();
 
-  TabWriter(int minimum, int padding) {
+  /**
+   * @param minimum least width of a column
+   * @param padding blanks between columns
+   */
+  public TabWriter(int minimum, int padding) {
     this.minimum = minimum;
     this.padding = padding;
   }
@@ -32,7 +36,8 @@ final class TabWriter {
     return this;
   }
 
-  TabWriter line(Object... cells) {
+  /** Adds a line of cells. */
+  public TabWriter line(Object... cells) {
     for (int i = 0; i < cells.length; i++) {
       text.append(i > 0 ? "\t" : "").append(cells[i]);
     }
