@@ -356,7 +356,7 @@ final class CustomResources implements WriteHook, AutoCloseable {
     Map<String, ResourceInfo> infos = new LinkedHashMap<>();
     String storage = "";
     Set<String> subresources = new HashSet<>();
-    Map<String, List<String>> fields = new HashMap<>();
+    Map<String, Map<String, List<String>>> fields = new HashMap<>();
     for (JsonObject version : spec.objects("versions")) {
       ResourceType type =
           new ResourceType(
@@ -364,11 +364,13 @@ final class CustomResources implements WriteHook, AutoCloseable {
       ResourceInfo info = info(type, names, version);
       if (version.flag("storage")) {
         storage = version.text("name");
-        for (JsonObject field : version.objects("selectableFields")) {
-          List<String> path = path(field.text("jsonPath"));
-          fields.put(String.join(".", path), path);
-        }
       }
+      Map<String, List<String>> selectable = new HashMap<>();
+      for (JsonObject field : version.objects("selectableFields")) {
+        List<String> path = path(field.text("jsonPath"));
+        selectable.put(String.join(".", path), path);
+      }
+      fields.put(version.text("name"), selectable);
       info.subresources().forEach(sub -> subresources.add(sub.name()));
       infos.put(version.text("name"), info);
       JsonObject scale = version.object("subresources", "scale");
@@ -399,7 +401,7 @@ final class CustomResources implements WriteHook, AutoCloseable {
             Strategy.PLAIN,
             true,
             subresources,
-            fields,
+            stored(fields, storage, webhook.isPresent()),
             conversion(webhook, stored, stored, spec));
     List<Served> served = new ArrayList<>();
     for (JsonObject version : spec.objects("versions")) {
@@ -410,10 +412,22 @@ final class CustomResources implements WriteHook, AutoCloseable {
                 info,
                 kind,
                 conversion(webhook, info, stored, spec),
-                CustomRules.of(version.object("schema", "openAPIV3Schema"))));
+                CustomRules.of(version.object("schema", "openAPIV3Schema")),
+                fields.getOrDefault(version.text("name"), Map.of())));
       }
     }
     return new Entry(definition, Optional.of(kind), List.copyOf(served));
+  }
+
+  /** The fields of stored documents that versions are selected by: all share them, or none. */
+  private static Map<String, List<String>> stored(
+      Map<String, Map<String, List<String>>> fields, String storage, boolean translated) {
+    if (translated) {
+      return fields.getOrDefault(storage, Map.of());
+    }
+    Map<String, List<String>> all = new HashMap<>();
+    fields.values().forEach(all::putAll);
+    return all;
   }
 
   private static Converter conversion(

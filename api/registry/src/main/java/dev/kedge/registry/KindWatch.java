@@ -12,7 +12,11 @@ import dev.kedge.store.cache.CacheWatch;
 import dev.kedge.store.cache.Item;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Predicate;
 
 /** A running watch on one served version: initial events, changes, bookmarks. One reader. */
 final class KindWatch implements ServedWatch {
@@ -23,6 +27,7 @@ final class KindWatch implements ServedWatch {
   private final CacheWatch watch;
   private final boolean bookmarks;
   private final boolean marksInitial;
+  private final Optional<Predicate<KubeObject>> wanted;
   private List<Item> initial;
   private boolean begun;
   private long nextBookmark = System.nanoTime() + BOOKMARKS.toNanos();
@@ -30,18 +35,21 @@ final class KindWatch implements ServedWatch {
   /**
    * @param initial objects to tell of first, as ADDED
    * @param marksInitial whether a bookmark says where the initial events end
+   * @param wanted what documents must have that the cache could not tell; initial objects have it
    */
   KindWatch(
       Served served,
       CacheWatch watch,
       List<Item> initial,
       boolean bookmarks,
-      boolean marksInitial) {
+      boolean marksInitial,
+      Optional<Predicate<KubeObject>> wanted) {
     this.served = served;
     this.watch = watch;
     this.initial = initial;
     this.bookmarks = bookmarks;
     this.marksInitial = marksInitial;
+    this.wanted = wanted;
   }
 
   @Override
@@ -74,22 +82,49 @@ final class KindWatch implements ServedWatch {
       throw expired("too old resource version (" + e.compactRevision() + ")", e);
     }
     List<WatchEvent> told = new ArrayList<>(events.size() + 1);
+    Iterator<ServedObject> before = wanted.isEmpty() ? Collections.emptyIterator() : before(events);
     List<ServedObject> objects = served.objects(events.stream().map(CacheEvent::item).toList());
     for (int i = 0; i < events.size(); i++) {
-      told.add(
-          new WatchEvent(
-              switch (events.get(i).type()) {
-                case ADDED -> WatchEvent.Type.ADDED;
-                case MODIFIED -> WatchEvent.Type.MODIFIED;
-                case DELETED -> WatchEvent.Type.DELETED;
-              },
-              objects.get(i)));
+      WatchEvent.Type type =
+          switch (events.get(i).type()) {
+            case ADDED -> WatchEvent.Type.ADDED;
+            case MODIFIED -> WatchEvent.Type.MODIFIED;
+            case DELETED -> WatchEvent.Type.DELETED;
+          };
+      ServedObject object = objects.get(i);
+      if (wanted.isPresent()) {
+        boolean now = wanted.get().test(object.tree());
+        if (type == WatchEvent.Type.MODIFIED) {
+          KubeObject old = before.next().tree();
+          boolean then = wanted.get().test(old);
+          if (now && !then) {
+            type = WatchEvent.Type.ADDED;
+          } else if (then && !now) {
+            type = WatchEvent.Type.DELETED;
+            object =
+                ServedObject.of(
+                    old.withMetadata("resourceVersion", object.tree().resourceVersion()));
+          }
+          now |= then;
+        }
+        if (!now) {
+          continue;
+        }
+      }
+      told.add(new WatchEvent(type, object));
     }
     if (bookmarks && System.nanoTime() - nextBookmark >= 0) {
       nextBookmark = System.nanoTime() + BOOKMARKS.toNanos();
       told.add(bookmark(false));
     }
     return told;
+  }
+
+  /** The objects of MODIFIED events as they were before. */
+  private Iterator<ServedObject> before(List<CacheEvent> events) {
+    return served
+        .objects(events.stream().flatMap(event -> event.before().stream()).toList())
+        .iterator();
   }
 
   private WatchEvent bookmark(boolean initialEnd) {

@@ -1,6 +1,7 @@
 package dev.kedge.registry;
 
 import dev.kedge.model.ApiException;
+import dev.kedge.model.KubeObject;
 import dev.kedge.model.Status;
 import dev.kedge.model.Status.Cause;
 import dev.kedge.model.Status.Details;
@@ -17,6 +18,7 @@ import dev.kedge.store.cache.WatchCache;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 
 /**
@@ -92,7 +94,7 @@ final class Reads {
               : revision(options.resourceVersion());
       listing = awaiting(() -> cache.list(selection, atLeast, limit));
     }
-    into.addAll(listing.items());
+    into.addAll(selected(served, listing.items(), options.fieldSelector()));
     String next = "";
     if (listing.more()) {
       // A zero byte behind the last key is the first key that may follow, as in upstream's tokens.
@@ -104,6 +106,22 @@ final class Reads {
         Long.toString(listing.revision()),
         next,
         listing.more() && !selects ? listing.remaining() : -1);
+  }
+
+  /** The items whose documents have what the cache could not tell. */
+  private static List<Item> selected(Served served, List<Item> items, String fieldSelector) {
+    Optional<Predicate<KubeObject>> wanted = Selections.ofDocuments(served, fieldSelector);
+    if (wanted.isEmpty()) {
+      return items;
+    }
+    List<ServedObject> objects = served.objects(items);
+    List<Item> selected = new ArrayList<>();
+    for (int i = 0; i < items.size(); i++) {
+      if (wanted.get().test(objects.get(i).tree())) {
+        selected.add(items.get(i));
+      }
+    }
+    return selected;
   }
 
   private static boolean exact(ListOptions options) {
@@ -121,6 +139,8 @@ final class Reads {
     WatchCache cache = served.stored().cache();
     Selection selection =
         Selections.of(served, namespace, options.labelSelector(), options.fieldSelector());
+    Optional<Predicate<KubeObject>> wanted =
+        Selections.ofDocuments(served, options.fieldSelector());
     String version = options.resourceVersion();
     boolean initial = options.sendInitialEvents().orElse(version.isEmpty() || version.equals("0"));
     try {
@@ -129,11 +149,16 @@ final class Reads {
         long atLeast = version.isEmpty() ? cache.latest() : revision(version);
         WatchCache.Start start = awaiting(() -> cache.watchFromState(selection, atLeast));
         return new KindWatch(
-            served, start.watch(), start.items(), options.allowBookmarks(), streaming);
+            served,
+            start.watch(),
+            selected(served, start.items(), options.fieldSelector()),
+            options.allowBookmarks(),
+            streaming,
+            wanted);
       }
       long after = version.isEmpty() ? 0 : revision(version);
       CacheWatch watch = cache.watch(selection, after);
-      return new KindWatch(served, watch, List.of(), options.allowBookmarks(), false);
+      return new KindWatch(served, watch, List.of(), options.allowBookmarks(), false, wanted);
     } catch (CompactedException e) {
       throw ApiException.expired(
           "too old resource version: " + version + " (" + e.compactRevision() + ")");

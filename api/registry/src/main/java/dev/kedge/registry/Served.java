@@ -4,12 +4,22 @@ import dev.kedge.model.KubeObject;
 import dev.kedge.store.cache.Item;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
-/** One served version of a stored resource. */
-record Served(ResourceInfo info, StoredKind stored, Converter converter, CustomRules rules) {
-  /** A version without rules of its own. */
+/**
+ * One served version of a stored resource.
+ *
+ * @param fields what a custom resource's version is selected by: label and path in its documents
+ */
+record Served(
+    ResourceInfo info,
+    StoredKind stored,
+    Converter converter,
+    CustomRules rules,
+    Map<String, List<String>> fields) {
+  /** A built-in version. */
   Served(ResourceInfo info, StoredKind stored, Converter converter) {
-    this(info, stored, converter, CustomRules.NONE);
+    this(info, stored, converter, CustomRules.NONE, Map.of());
   }
 
   /** An item in this version. */
@@ -48,6 +58,21 @@ record Served(ResourceInfo info, StoredKind stored, Converter converter, CustomR
    */
   KubeObject validated(KubeObject document) {
     return converter.together() ? converter.toServed(document) : document;
+  }
+
+  /** Whether a query may select by a field. */
+  boolean selectable(String label) {
+    return fields.containsKey(label) || stored.selectable(label);
+  }
+
+  /**
+   * Whether the cache's rows, which are made of stored documents, tell a selectable field of this
+   * version: not where a webhook makes its documents from those of another version.
+   */
+  boolean indexed(String label) {
+    return !fields.containsKey(label)
+        || !converter.together()
+        || info.type().equals(stored.type());
   }
 
   String group() {

@@ -1,6 +1,7 @@
 package dev.kedge.registry;
 
 import dev.kedge.model.Json;
+import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
@@ -48,7 +49,8 @@ final class StoredKind implements AutoCloseable {
   /**
    * @param type the stored version
    * @param subresources names of all subresources
-   * @param customFields selectable fields of a custom resource: label and path
+   * @param customFields fields of stored documents that versions of a custom resource are selected
+   *     by: label and path
    * @param conversion to the stored version, from whatever version an object was stored in
    */
   StoredKind(
@@ -96,6 +98,20 @@ final class StoredKind implements AutoCloseable {
     return subresources.contains("status");
   }
 
+  /** The status of an object that nobody has given one; absent where it then has none. */
+  Optional<JsonObject> emptyStatus() {
+    return schema
+        .field("status")
+        .filter(Schema.Field::always)
+        .map(
+            field ->
+                SchemaDecoder.withDefaults(
+                    field.schema().get(),
+                    field.defaultValue().orElse(JsonNull.NULL) instanceof JsonObject status
+                        ? status
+                        : JsonObject.EMPTY));
+  }
+
   boolean generation() {
     return custom || KindFacts.generation(type.groupResource());
   }
@@ -112,10 +128,10 @@ final class StoredKind implements AutoCloseable {
     return type.namespaced() ? prefix + namespace + "/" + name : prefix + name;
   }
 
+  /** Whether objects of any version are selected by a field. */
   boolean selectable(String label) {
     return label.equals("metadata.name")
         || type.namespaced() && label.equals("metadata.namespace")
-        || customFields.containsKey(label)
         || KindFacts.selectableFields(type.groupResource()).contains(label);
   }
 

@@ -518,10 +518,14 @@ final class Writes {
     return served.stored().strategy().applyDefaults(served.converter().toStored(object));
   }
 
+  /** As a new object: with the status that the kind's schema gives to one without. */
   private static KubeObject withoutStatus(StoredKind kind, KubeObject object) {
-    return kind.hasStatus() && !kind.type().groupResource().equals("nodes")
-        ? new KubeObject(object.json().without("status"))
-        : object;
+    if (!kind.hasStatus() || kind.type().groupResource().equals("nodes")) {
+      return object;
+    }
+    JsonObject without = object.json().without("status");
+    return new KubeObject(
+        kind.emptyStatus().map(status -> without.with("status", status)).orElse(without));
   }
 
   private static ServedObject answer(

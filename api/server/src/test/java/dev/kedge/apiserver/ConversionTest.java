@@ -109,6 +109,61 @@ class ConversionTest {
   }
 
   @Test
+  void eachVersionIsSelectedByItsOwnFields() throws Exception {
+    hooks.raw("/select", ConversionTest::convert);
+    for (String conversion : List.of(webhook("/select"), "{strategy: None}")) {
+      String kind = conversion.contains("None") ? "Pick" : "Choice";
+      String plural = kind.toLowerCase(java.util.Locale.ROOT) + "s";
+      define(
+          definition(kind, conversion, "v1")
+              .replace("- name: v1", "- name: v1\n    selectableFields: [{jsonPath: .spec.hostPort}]")
+              .replace(
+                  "- name: v2",
+                  "- name: v2\n    selectableFields: [{jsonPath: .spec.host}, {jsonPath: .spec.port}]")
+              // Without a webhook the versions have to share their documents.
+              .replace("required: [hostPort], properties: {", "properties: {host: {type: string}, port: {type: string}, ")
+              .replace("required: [host], ", ""));
+      String path = path("v2", plural);
+      try (var reader =
+          new BufferedReader(
+              new InputStreamReader(
+                  server.open(path + "?watch=true&fieldSelector=spec.host%3Da").body(),
+                  StandardCharsets.UTF_8))) {
+        for (String host : List.of("b", "a")) {
+          Reply made =
+              server.post(
+                  path,
+                  "{apiVersion: stable.example.com/v2, kind: %s, metadata: {name: %s}, spec: {host: %s, port: '80'}}"
+                      .formatted(kind, host, host));
+          assertThat(made.status()).as(made.text()).isEqualTo(201);
+        }
+        JsonObject event = Json.parseObject(reader.readLine());
+        assertThat(event.text("type") + event.text("object", "metadata", "name"))
+            .isEqualTo("ADDEDa");
+        for (String host : List.of("a", "c", "a")) {
+          server.send(
+              "PATCH",
+              path + "/a",
+              "{\"spec\":{\"host\":\"%s\",\"port\":\"81\"}}".formatted(host),
+              "Content-Type",
+              "application/merge-patch+json");
+        }
+        for (String told : List.of("MODIFIEDa", "DELETEDa", "ADDEDa")) {
+          event = Json.parseObject(reader.readLine());
+          assertThat(event.text("type") + event.text("object", "spec", "host")).isEqualTo(told);
+        }
+      }
+      assertThat(
+              server.get(path + "?fieldSelector=spec.host%3Da,spec.port%3D81").json().objects("items"))
+          .singleElement();
+      assertThat(server.get(path + "?fieldSelector=spec.host!%3Da").json().objects("items"))
+          .singleElement();
+      assertThat(server.get(path("v1", plural) + "?fieldSelector=spec.port%3D80").status())
+          .isEqualTo(400);
+    }
+  }
+
+  @Test
   void aWebhookTranslatesBothWaysListsAndWatches() throws Exception {
     hooks.raw("/convert", ConversionTest::convert);
     define(definition("Link", webhook("/convert"), "v1"));

@@ -2,7 +2,11 @@ package dev.kedge.builtin;
 
 import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.Json;
+import dev.kedge.model.JsonBoolean;
+import dev.kedge.model.JsonInteger;
+import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
+import dev.kedge.model.JsonString;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.Schema;
 import dev.kedge.model.Schema.Field;
@@ -57,6 +61,7 @@ public final class BuiltinSchemas {
   private static final int ATOMIC = 8;
   private static final int LIST_TYPE = 16;
   private static final int PATCH = 32;
+  private static final int ALWAYS = 64;
 
   /** Loaded with the first use of the outer class's methods, not with the class. */
   private static final class Holder {
@@ -229,6 +234,10 @@ public final class BuiltinSchemas {
         listType == ListType.ATOMIC && !atomic && (flags & PATCH) == 0
             ? Treatment.DEFAULT
             : new Treatment(listType, keys, atomic, strategy, mergeKey);
+    boolean always = (flags & ALWAYS) != 0;
+    if (always && defaultValue.isEmpty()) {
+      defaultValue = Optional.of(zero(new Input(bytes, typeAt)));
+    }
     return new Field(
         name,
         number,
@@ -237,7 +246,29 @@ public final class BuiltinSchemas {
         (flags & REQUIRED) != 0,
         defaultValue,
         treatment,
-        (flags & ZERO_IS_ABSENT) != 0);
+        (flags & ZERO_IS_ABSENT) != 0,
+        always);
+  }
+
+  /** What Go writes of a field that nothing was put into. */
+  private JsonValue zero(Input in) {
+    int shape = in.number();
+    if (shape == SHAPE_LIST || shape == SHAPE_MAP) {
+      return JsonNull.NULL;
+    }
+    Type type =
+        shape == SHAPE_REFERENCE
+            ? FORMS[new Input(bytes, offsets[in.number()]).number()]
+            : SCALARS[shape].type();
+    return switch (type) {
+      case OBJECT -> JsonObject.EMPTY;
+      case STRING -> JsonString.EMPTY;
+      case BOOLEAN -> JsonBoolean.FALSE;
+      case INTEGER, NUMBER, INT_OR_STRING -> new JsonInteger(0);
+      case QUANTITY -> new JsonString("0");
+      case LIST, MAP, BYTES, TIME, MICRO_TIME, DURATION, FIELDS_V1, RAW_EXTENSION, ANY ->
+          JsonNull.NULL;
+    };
   }
 
   private static void skipType(Input in) {

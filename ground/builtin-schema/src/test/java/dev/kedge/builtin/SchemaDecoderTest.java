@@ -140,10 +140,12 @@ class SchemaDecoderTest {
         .isEqualTo(
             Json.parseObject(
                 """
-                {"spec":{"dnsPolicy":"ClusterFirst","restartPolicy":"Always",
+                {"metadata":{},"status":{},
+                 "spec":{"dnsPolicy":"ClusterFirst","restartPolicy":"Always",
                  "terminationGracePeriodSeconds":30,"securityContext":{},
                  "schedulerName":"default-scheduler",
                  "containers":[{"name":"a","ports":[{"containerPort":80,"protocol":"TCP"}],
+                   "resources":{},
                    "terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File",
                    "livenessProbe":{"httpGet":{"port":80,"path":"/","scheme":"HTTP"},
                      "timeoutSeconds":1,"periodSeconds":10,"successThreshold":1,"failureThreshold":3}}],

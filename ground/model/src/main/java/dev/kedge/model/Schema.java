@@ -82,6 +82,8 @@ public record Schema(
    * @param treatment how patches and apply merge this field (overrides that of its schema)
    * @param zeroIsAbsent whether "", 0 and false take the default, too, because the Go field is no
    *     pointer
+   * @param always whether the field is written even when nothing is in it; its default is Go's zero
+   *     value then, unless it has one of its own
    */
   public record Field(
       String name,
@@ -91,8 +93,9 @@ public record Schema(
       boolean required,
       Optional<JsonValue> defaultValue,
       Treatment treatment,
-      boolean zeroIsAbsent) {
-    /** A field whose zero value is a value. */
+      boolean zeroIsAbsent,
+      boolean always) {
+    /** A field whose zero value is a value, and that is left out when absent. */
     public Field(
         String name,
         int number,
@@ -101,7 +104,7 @@ public record Schema(
         boolean required,
         Optional<JsonValue> defaultValue,
         Treatment treatment) {
-      this(name, number, schema, description, required, defaultValue, treatment, false);
+      this(name, number, schema, description, required, defaultValue, treatment, false, false);
     }
   }
 

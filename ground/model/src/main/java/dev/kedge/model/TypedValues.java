@@ -5,7 +5,6 @@ import dev.kedge.model.Schema.ListType;
 import dev.kedge.model.Schema.Treatment;
 import dev.kedge.model.Schema.Type;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -549,35 +548,19 @@ final class TypedValues {
     if (!schema.name().startsWith("io.k8s.")) {
       return JsonObject.EMPTY;
     }
-    Map<String, JsonValue> parts = new HashMap<>();
-    schema
-        .fields()
-        .forEach(
-            (name, field) -> {
-              Schema value = field.schema().get();
-              if (value.type() == Type.OBJECT && ALWAYS_THERE.contains(name)) {
-                parts.put(name, skeleton(value));
-              } else if (value.type() == Type.LIST && field.required()) {
-                parts.put(name, JsonNull.NULL);
-              }
-            });
     JsonObject.Builder builder = JsonObject.builder();
-    parts.forEach(builder::put);
+    for (Schema.Field field : schema.fields().values()) {
+      Schema value = field.schema().get();
+      if (value.type() == Type.LIST && (field.always() || field.required())) {
+        builder.put(field.name(), JsonNull.NULL);
+      } else if (field.always()) {
+        builder.put(
+            field.name(),
+            value.type() == Type.OBJECT
+                ? skeleton(value)
+                : field.defaultValue().orElse(JsonNull.NULL));
+      }
+    }
     return builder.build();
   }
-
-  private static final Set<String> ALWAYS_THERE =
-      Set.of(
-          "metadata",
-          "spec",
-          "status",
-          "template",
-          "jobTemplate",
-          "strategy",
-          "updateStrategy",
-          "resources",
-          "loadBalancer",
-          "daemonEndpoints",
-          "kubeletEndpoint",
-          "nodeInfo");
 }

@@ -98,8 +98,8 @@ final class TestSchemas {
           "io.k8s.api.apps.v1.Deployment",
           field("apiVersion", TEXT),
           field("kind", TEXT),
-          field("metadata", METADATA),
-          field(
+          always("metadata", METADATA),
+          always(
               "spec",
               object(
                   "io.k8s.api.apps.v1.DeploymentSpec",
@@ -109,13 +109,13 @@ final class TestSchemas {
                       "strategy",
                       STRATEGY,
                       new Treatment(ListType.ATOMIC, List.of(), false, Set.of("retainKeys"), "")),
-                  field(
+                  always(
                       "template",
                       object(
                           "io.k8s.api.core.v1.PodTemplateSpec",
-                          field("metadata", METADATA),
-                          field("spec", POD_SPEC))))),
-          field("status", object("io.k8s.api.apps.v1.DeploymentStatus", field("replicas", INT))));
+                          always("metadata", METADATA),
+                          always("spec", POD_SPEC))))),
+          always("status", object("io.k8s.api.apps.v1.DeploymentStatus", field("replicas", INT))));
 
   static Treatment keyed(String mergeKey, String... keys) {
     return new Treatment(ListType.MAP, List.of(keys), false, Set.of("merge"), mergeKey);
@@ -147,5 +147,19 @@ final class TestSchemas {
 
   static Field treated(String name, Schema schema, Treatment treatment) {
     return new Field(name, 0, () -> schema, "", false, Optional.empty(), treatment);
+  }
+
+  /** A struct that Go writes even when nothing is in it. */
+  static Field always(String name, Schema schema) {
+    return new Field(
+        name,
+        0,
+        () -> schema,
+        "",
+        false,
+        Optional.of(JsonObject.EMPTY),
+        schema.treatment(),
+        false,
+        true);
   }
 }

@@ -65,6 +65,7 @@ final class Definition {
     boolean required;
     String defaultJson = "";
     boolean zeroIsAbsent;
+    boolean always;
     String listType = "";
     List<String> listMapKeys = List.of();
     boolean atomic;
@@ -85,6 +86,7 @@ final class Definition {
       field.required = required;
       field.defaultJson = defaultJson;
       field.zeroIsAbsent = zeroIsAbsent;
+      field.always = always;
       field.listType = listType;
       field.listMapKeys = listMapKeys;
       field.atomic = atomic;

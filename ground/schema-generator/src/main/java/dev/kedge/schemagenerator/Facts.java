@@ -9,11 +9,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.BiConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Facts written by hand, in two files.
+ * Facts written by hand, in three files.
  *
  * <p>{@code definitions.txt}: definitions that the artifacts lack.
  *
@@ -30,6 +32,14 @@ import java.util.regex.Pattern;
  * PodSpec.terminationGracePeriodSeconds = 30
  * PodSpec.restartPolicy ?= "Always"
  * </pre>
+ *
+ * <p>{@code always.txt}: fields that Go writes even when nothing is in them, under a package in
+ * brackets; metadata, spec and status of kinds are such fields without being named.
+ *
+ * <pre>
+ * [io.k8s.api.core.v1]
+ * ServiceStatus: loadBalancer
+ * </pre>
  */
 final class Facts {
   private static final Pattern DEFAULT = Pattern.compile("(\\w+)\\.([\\w$]+) (\\?=|=) (\\S.*)");
@@ -39,6 +49,9 @@ final class Facts {
           "(\\S+) (\\d+) (\\S+)( required)?( atomic)?(?: map\\((\\w+)\\))?(?: merge\\((\\w+)\\))?"
               + " ([A-Z].*)");
 
+  private static final Pattern ALWAYS = Pattern.compile("(\\w+): (\\w+(?: \\w+)*)");
+  private static final Set<String> PARTS_OF_KINDS = Set.of("metadata", "spec", "status");
+
   private final Map<String, Definition> definitions;
 
   Facts(Map<String, Definition> definitions) {
@@ -47,7 +60,9 @@ final class Facts {
 
   void apply(Path folder) throws IOException {
     definitions(folder.resolve("definitions.txt"));
-    defaults(folder.resolve("defaults.txt"));
+    packaged(folder.resolve("defaults.txt"), DEFAULT, this::value);
+    partsOfKinds();
+    packaged(folder.resolve("always.txt"), ALWAYS, this::always);
   }
 
   private void definitions(Path file) throws IOException {
@@ -111,7 +126,9 @@ final class Facts {
     };
   }
 
-  private void defaults(Path file) throws IOException {
+  /** Reads lines of one form below packages in brackets; they are told with the package's prefix. */
+  private static void packaged(Path file, Pattern form, BiConsumer<String, Matcher> fact)
+      throws IOException {
     String prefix = "";
     int number = 0;
     for (String raw : Files.readAllLines(file)) {
@@ -124,22 +141,51 @@ final class Facts {
         prefix = line.substring(1, line.length() - 1) + ".";
         continue;
       }
-      Matcher matcher = DEFAULT.matcher(line);
+      Matcher matcher = form.matcher(line);
       if (!matcher.matches()) {
-        throw fault(file, number, "not of the form Definition.field = value");
+        throw fault(file, number, "not of the form " + form);
       }
-      Definition definition = definitions.get(prefix + matcher.group(1));
-      if (definition == null) {
-        throw fault(file, number, "no definition " + prefix + matcher.group(1));
+      try {
+        fact.accept(prefix, matcher);
+      } catch (IllegalArgumentException e) {
+        throw fault(file, number, e.getMessage());
       }
-      Field field =
-          definition.fields.stream()
-              .filter(candidate -> candidate.name.equals(matcher.group(2)))
-              .findFirst()
-              .orElseThrow(() -> new IllegalStateException(file + ": no field " + matcher.group()));
-      field.defaultJson = matcher.group(4);
-      field.zeroIsAbsent = matcher.group(3).equals("?=");
     }
+  }
+
+  private void value(String prefix, Matcher matcher) {
+    Field field = field(prefix + matcher.group(1), matcher.group(2));
+    field.defaultJson = matcher.group(4);
+    field.zeroIsAbsent = matcher.group(3).equals("?=");
+  }
+
+  private void always(String prefix, Matcher matcher) {
+    for (String name : matcher.group(2).split(" ")) {
+      field(prefix + matcher.group(1), name).always = true;
+    }
+  }
+
+  private void partsOfKinds() {
+    for (Definition definition : definitions.values()) {
+      if (definition.fields.stream().anyMatch(field -> field.name.equals("kind"))) {
+        definition.fields.stream()
+            .filter(field -> PARTS_OF_KINDS.contains(field.name))
+            .filter(field -> field.type.shape() == Shape.REFERENCE)
+            .forEach(field -> field.always = true);
+      }
+    }
+  }
+
+  private Field field(String definition, String name) {
+    Definition found = definitions.get(definition);
+    if (found == null) {
+      throw new IllegalArgumentException("no definition " + definition);
+    }
+    return found.fields.stream()
+        .filter(candidate -> candidate.name.equals(name))
+        .findFirst()
+        .orElseThrow(
+            () -> new IllegalArgumentException("no field " + name + " of " + definition));
   }
 
   private static IllegalStateException fault(Path file, int line, String what) {

@@ -33,6 +33,7 @@ final class Output {
   static final int ATOMIC = 8;
   static final int LIST_TYPE = 16;
   static final int PATCH = 32;
+  static final int ALWAYS = 64;
 
   private final List<Definition> definitions;
   private final Map<String, Integer> strings = new LinkedHashMap<>();
@@ -102,6 +103,7 @@ final class Output {
     flags |= field.atomic ? ATOMIC : 0;
     flags |= field.listType.isEmpty() ? 0 : LIST_TYPE;
     flags |= patch ? PATCH : 0;
+    flags |= field.always ? ALWAYS : 0;
     number(out, flags);
     if (!field.defaultJson.isEmpty()) {
       number(out, string(field.defaultJson));

@@ -1,5 +1,6 @@
 package dev.kedge.store.cache;
 
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,18 +49,18 @@ final class Change {
     if (now != null) {
       if (old != null) {
         if (modified == null) {
-          modified = new CacheEvent(CacheEvent.Type.MODIFIED, now);
+          modified = new CacheEvent(CacheEvent.Type.MODIFIED, now, Optional.of(old));
         }
         return modified;
       }
       if (added == null) {
-        added = new CacheEvent(CacheEvent.Type.ADDED, now);
+        added = new CacheEvent(CacheEvent.Type.ADDED, now, Optional.empty());
       }
       return added;
     }
     if (old != null) {
       if (deleted == null) {
-        deleted = new CacheEvent(CacheEvent.Type.DELETED, old.at(revision));
+        deleted = new CacheEvent(CacheEvent.Type.DELETED, old.at(revision), Optional.empty());
       }
       return deleted;
     }
