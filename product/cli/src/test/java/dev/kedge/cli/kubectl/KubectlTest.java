@@ -527,7 +527,7 @@ class KubectlTest {
             Json.parseObject(
                 """
                 {"command": ["sh", "-c", ":"], "image": "tools:1",
-                 "imagePullPolicy": "IfNotPresent", "name": "look",
+                 "imagePullPolicy": "IfNotPresent", "name": "look", "resources": {},
                  "securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}},
                  "targetContainerName": "a", "terminationMessagePath": "/dev/termination-log",
                  "terminationMessagePolicy": "File"}
