@@ -28,8 +28,7 @@ final class Selections {
   }
 
   private static Predicate<KubeObject> has(List<String> path, Term term) {
-    return document ->
-        KindFacts.scalar(document.json(), path).equals(term.value()) == term.equal();
+    return document -> KindFacts.scalar(document.json(), path).equals(term.value()) == term.equal();
   }
 
   /**

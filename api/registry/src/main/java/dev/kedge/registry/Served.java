@@ -70,9 +70,7 @@ record Served(
    * version: not where a webhook makes its documents from those of another version.
    */
   boolean indexed(String label) {
-    return !fields.containsKey(label)
-        || !converter.together()
-        || info.type().equals(stored.type());
+    return !fields.containsKey(label) || !converter.together() || info.type().equals(stored.type());
   }
 
   String group() {

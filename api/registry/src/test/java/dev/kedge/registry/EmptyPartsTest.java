@@ -39,17 +39,26 @@ class EmptyPartsTest {
       value = {
         "apps/v1|Deployment|{selector: {matchLabels: {a: b}}, template: POD}|{}",
         "apps/v1|ReplicaSet|{selector: {matchLabels: {a: b}}, template: POD}|{\"replicas\":0}",
-        "apps/v1|StatefulSet|{selector: {matchLabels: {a: b}}, template: POD}|{\"replicas\":0,\"availableReplicas\":0}",
-        "apps/v1|DaemonSet|{selector: {matchLabels: {a: b}}, template: POD}|{\"currentNumberScheduled\":0,\"desiredNumberScheduled\":0,\"numberMisscheduled\":0,\"numberReady\":0}",
+        "apps/v1|StatefulSet|{selector: {matchLabels: {a: b}}, template:"
+            + " POD}|{\"replicas\":0,\"availableReplicas\":0}",
+        "apps/v1|DaemonSet|{selector: {matchLabels: {a: b}}, template:"
+            + " POD}|{\"currentNumberScheduled\":0,\"desiredNumberScheduled\":0,\"numberMisscheduled\":0,\"numberReady\":0}",
         "v1|ReplicationController|{selector: {a: b}, template: POD}|{\"replicas\":0}",
-        "batch/v1|Job|{template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}|{}",
-        "batch/v1|CronJob|{schedule: '* * * * *', jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}|{}",
-        "policy/v1|PodDisruptionBudget|{minAvailable: 1, selector: {matchLabels: {a: b}}}|{\"currentHealthy\":0,\"desiredHealthy\":0,\"disruptionsAllowed\":0,\"expectedPods\":0}",
-        "autoscaling/v2|HorizontalPodAutoscaler|{scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: x}, maxReplicas: 3}|{\"currentMetrics\":null,\"desiredReplicas\":0}",
-        "networking.k8s.io/v1|Ingress|{defaultBackend: {service: {name: s, port: {number: 80}}}}|{\"loadBalancer\":{}}",
+        "batch/v1|Job|{template: {spec: {restartPolicy: Never, containers: [{name: c, image:"
+            + " i}]}}}|{}",
+        "batch/v1|CronJob|{schedule: '* * * * *', jobTemplate: {spec: {template: {spec:"
+            + " {restartPolicy: Never, containers: [{name: c, image: i}]}}}}}|{}",
+        "policy/v1|PodDisruptionBudget|{minAvailable: 1, selector: {matchLabels: {a:"
+            + " b}}}|{\"currentHealthy\":0,\"desiredHealthy\":0,\"disruptionsAllowed\":0,\"expectedPods\":0}",
+        "autoscaling/v2|HorizontalPodAutoscaler|{scaleTargetRef: {apiVersion: apps/v1, kind:"
+            + " Deployment, name: x}, maxReplicas:"
+            + " 3}|{\"currentMetrics\":null,\"desiredReplicas\":0}",
+        "networking.k8s.io/v1|Ingress|{defaultBackend: {service: {name: s, port: {number:"
+            + " 80}}}}|{\"loadBalancer\":{}}",
         "v1|Service|{ports: [{port: 80}]}|{\"loadBalancer\":{}}",
         "v1|ResourceQuota|{hard: {pods: 1}}|{}",
-        "v1|PersistentVolumeClaim|{accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}|{\"phase\":\"Pending\"}",
+        "v1|PersistentVolumeClaim|{accessModes: [ReadWriteOnce], resources: {requests: {storage:"
+            + " 1Gi}}}|{\"phase\":\"Pending\"}",
       })
   void statusOfNewObjects(String apiVersion, String kind, String spec, String status) {
     KubeObject made =

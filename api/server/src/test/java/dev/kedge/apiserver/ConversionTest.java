@@ -116,12 +116,16 @@ class ConversionTest {
       String plural = kind.toLowerCase(java.util.Locale.ROOT) + "s";
       define(
           definition(kind, conversion, "v1")
-              .replace("- name: v1", "- name: v1\n    selectableFields: [{jsonPath: .spec.hostPort}]")
+              .replace(
+                  "- name: v1", "- name: v1\n    selectableFields: [{jsonPath: .spec.hostPort}]")
               .replace(
                   "- name: v2",
-                  "- name: v2\n    selectableFields: [{jsonPath: .spec.host}, {jsonPath: .spec.port}]")
+                  "- name: v2\n"
+                      + "    selectableFields: [{jsonPath: .spec.host}, {jsonPath: .spec.port}]")
               // Without a webhook the versions have to share their documents.
-              .replace("required: [hostPort], properties: {", "properties: {host: {type: string}, port: {type: string}, ")
+              .replace(
+                  "required: [hostPort], properties: {",
+                  "properties: {host: {type: string}, port: {type: string}, ")
               .replace("required: [host], ", ""));
       String path = path("v2", plural);
       try (var reader =
@@ -154,7 +158,10 @@ class ConversionTest {
         }
       }
       assertThat(
-              server.get(path + "?fieldSelector=spec.host%3Da,spec.port%3D81").json().objects("items"))
+              server
+                  .get(path + "?fieldSelector=spec.host%3Da,spec.port%3D81")
+                  .json()
+                  .objects("items"))
           .singleElement();
       assertThat(server.get(path + "?fieldSelector=spec.host!%3Da").json().objects("items"))
           .singleElement();

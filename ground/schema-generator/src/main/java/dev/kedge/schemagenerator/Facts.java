@@ -126,7 +126,9 @@ final class Facts {
     };
   }
 
-  /** Reads lines of one form below packages in brackets; they are told with the package's prefix. */
+  /**
+   * Reads lines of one form below packages in brackets; they are told with the package's prefix.
+   */
   private static void packaged(Path file, Pattern form, BiConsumer<String, Matcher> fact)
       throws IOException {
     String prefix = "";
@@ -184,8 +186,7 @@ final class Facts {
     return found.fields.stream()
         .filter(candidate -> candidate.name.equals(name))
         .findFirst()
-        .orElseThrow(
-            () -> new IllegalArgumentException("no field " + name + " of " + definition));
+        .orElseThrow(() -> new IllegalArgumentException("no field " + name + " of " + definition));
   }
 
   private static IllegalStateException fault(Path file, int line, String what) {
