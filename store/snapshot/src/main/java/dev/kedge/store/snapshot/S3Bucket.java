@@ -6,12 +6,14 @@ import dev.kedge.http.ClientTls;
 import dev.kedge.http.Pem;
 import dev.kedge.lifecycle.UserException;
 import java.io.ByteArrayInputStream;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.http.HttpClient;
+import java.net.http.HttpHeaders;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublisher;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -45,19 +47,22 @@ import org.w3c.dom.NodeList;
 import org.xml.sax.SAXException;
 
 /**
- * Snapshots in a bucket of S3 or of what is compatible with it: four requests, signed ({@link
+ * Snapshots in a bucket of S3 or of what is compatible with it: a few requests, signed ({@link
  * SignatureV4}), over the JDK's client. A request that finds the service away, or too busy, is
- * repeated twice.
+ * repeated twice. What is larger than a part goes in parts, as S3's "multipart upload".
  */
 public final class S3Bucket implements SnapshotPlace {
-  /** What S3 takes in one piece. */
-  private static final long LARGEST = 5L << 30;
+  private static final long PART = 64L << 20;
+
+  /** S3 takes no more of them; those of a larger file are larger. */
+  private static final int MOST_PARTS = 10_000;
 
   private static final int ATTEMPTS = 3;
   private static final String EMPTY = SignatureV4.sha256(new byte[0]);
 
   private final Settings settings;
   private final Clock clock;
+  private final long part;
 
   /** How a bucket is named in a URL. */
   public enum Lookup {
@@ -101,32 +106,105 @@ public final class S3Bucket implements SnapshotPlace {
   }
 
   public S3Bucket(Settings settings, Clock clock) {
+    this(settings, clock, PART);
+  }
+
+  /**
+   * @param part what is sent in one piece at most, in bytes
+   */
+  S3Bucket(Settings settings, Clock clock, long part) {
     this.settings = settings;
     this.clock = clock;
+    this.part = part;
   }
 
   /** Brings a file there under its own name. */
   public void put(Path file) {
-    String name = String.valueOf(file.getFileName());
+    String key = key(String.valueOf(file.getFileName()));
     try {
-      if (Files.size(file) > LARGEST) {
-        throw new UserException(
-            "the snapshot " + name + " has more than the 5 GiB that S3 takes in one piece");
+      long size = Files.size(file);
+      if (size <= part) {
+        put(key, new TreeMap<>(), new Piece(file, 0, size));
+      } else {
+        putInParts(file, key, size);
       }
-      String payload = sha256(file);
-      send(
-          "PUT",
-          key(name),
-          new TreeMap<>(),
-          payload,
-          BodyPublishers.ofFile(file),
-          answer -> {
-            answer.readAllBytes();
-            return "";
-          });
     } catch (IOException e) {
       throw new UserException("the snapshot " + file + " cannot be read: " + e.getMessage(), e);
     }
+  }
+
+  /** A part is repeated by itself. The object is there once all are, and not before. */
+  private void putInParts(Path file, String key, long size) throws IOException {
+    SortedMap<String, String> begin = new TreeMap<>();
+    begin.put("uploads", "");
+    String upload = text(parse(post(key, begin, "")), "UploadId");
+    try {
+      long length = Math.max(part, Math.ceilDiv(size, MOST_PARTS));
+      StringBuilder parts = new StringBuilder("<CompleteMultipartUpload>");
+      int number = 0;
+      for (long from = 0; from < size; from += length) {
+        number++;
+        SortedMap<String, String> query = new TreeMap<>();
+        query.put("partNumber", Integer.toString(number));
+        query.put("uploadId", upload);
+        String tag = put(key, query, new Piece(file, from, Math.min(length, size - from)));
+        parts
+            .append("<Part><PartNumber>")
+            .append(number)
+            .append("</PartNumber><ETag>")
+            .append(tag.replace("&", "&amp;").replace("<", "&lt;"))
+            .append("</ETag></Part>");
+      }
+      String answer =
+          post(key, upload(upload), parts.append("</CompleteMultipartUpload>").toString());
+      // Its status is sent before the parts were put together.
+      if (answer.contains("<Error")) {
+        throw refused(200, answer.getBytes(UTF_8));
+      }
+    } catch (IOException | RuntimeException e) {
+      abort(key, upload, e);
+      throw e;
+    }
+  }
+
+  /** Parts of what was not finished would be kept, and paid for. */
+  private void abort(String key, String upload, Exception reason) {
+    try {
+      send("DELETE", key, upload(upload), EMPTY, BodyPublishers.noBody(), (headers, answer) -> "");
+    } catch (UserException e) {
+      reason.addSuppressed(e);
+    }
+  }
+
+  private static SortedMap<String, String> upload(String id) {
+    SortedMap<String, String> query = new TreeMap<>();
+    query.put("uploadId", id);
+    return query;
+  }
+
+  /** Returns the tag that the service gave the piece. */
+  private String put(String key, SortedMap<String, String> query, Piece piece) throws IOException {
+    return send(
+        "PUT",
+        key,
+        query,
+        piece.sha256(),
+        piece.body(),
+        (headers, answer) -> {
+          answer.readAllBytes();
+          return headers.firstValue("ETag").orElse("");
+        });
+  }
+
+  private String post(String key, SortedMap<String, String> query, String body) {
+    byte[] bytes = body.getBytes(UTF_8);
+    return send(
+        "POST",
+        key,
+        query,
+        SignatureV4.sha256(bytes),
+        BodyPublishers.ofByteArray(bytes),
+        (headers, answer) -> new String(answer.readAllBytes(), UTF_8));
   }
 
   /**
@@ -138,15 +216,14 @@ public final class S3Bucket implements SnapshotPlace {
    */
   public Path fetch(String name, SnapshotDirectory to) {
     requireThere(name);
-    return send(
+    return Path.of(
+        send(
             "GET",
             key(name),
             new TreeMap<>(),
             EMPTY,
             BodyPublishers.noBody(),
-            answer -> to.fetched(name, out -> copy(answer, out)).toString())
-        .map(Path::of)
-        .orElseThrow();
+            (headers, answer) -> to.fetched(name, out -> copy(answer, out)).toString()));
   }
 
   /** Tells what breaks off here from what breaks off there. */
@@ -181,13 +258,12 @@ public final class S3Bucket implements SnapshotPlace {
       }
       String xml =
           send(
-                  "GET",
-                  "",
-                  query,
-                  EMPTY,
-                  BodyPublishers.noBody(),
-                  answer -> new String(answer.readAllBytes(), UTF_8))
-              .orElseThrow();
+              "GET",
+              "",
+              query,
+              EMPTY,
+              BodyPublishers.noBody(),
+              (headers, answer) -> new String(answer.readAllBytes(), UTF_8));
       Element listing = parse(xml);
       NodeList objects = listing.getElementsByTagNameNS("*", "Contents");
       for (int i = 0; i < objects.getLength(); i++) {
@@ -212,7 +288,13 @@ public final class S3Bucket implements SnapshotPlace {
   @Override
   public void delete(String name) {
     requireThere(name);
-    send("DELETE", key(name), new TreeMap<>(), EMPTY, BodyPublishers.noBody(), answer -> "");
+    send(
+        "DELETE",
+        key(name),
+        new TreeMap<>(),
+        EMPTY,
+        BodyPublishers.noBody(),
+        (headers, answer) -> "");
   }
 
   /** S3 answers a deletion of what is not there as any other. */
@@ -232,12 +314,12 @@ public final class S3Bucket implements SnapshotPlace {
     return folder.isEmpty() ? name : folder + "/" + name;
   }
 
-  /** What to do with the body of an answer that says yes. */
+  /** What to do with an answer that says yes. */
   private interface Reading {
-    String read(InputStream body) throws IOException;
+    String read(HttpHeaders headers, InputStream body) throws IOException;
   }
 
-  private Optional<String> send(
+  private String send(
       String method,
       String key,
       SortedMap<String, String> query,
@@ -251,7 +333,7 @@ public final class S3Bucket implements SnapshotPlace {
               client.send(request(method, key, query, payload, body), BodyHandlers.ofInputStream());
           try (InputStream content = answer.body()) {
             if (answer.statusCode() / 100 == 2) {
-              return Optional.of(reading.read(content));
+              return reading.read(answer.headers(), content);
             }
             if (answer.statusCode() < 500 || attempt == ATTEMPTS) {
               throw refused(answer.statusCode(), content.readNBytes(64 * 1024));
@@ -402,11 +484,56 @@ public final class S3Bucket implements SnapshotPlace {
     }
   }
 
-  private static String sha256(Path file) throws IOException {
-    MessageDigest digest = Checksum.sha256();
-    try (InputStream in = new DigestInputStream(Files.newInputStream(file), digest)) {
-      in.transferTo(OutputStream.nullOutputStream());
+  /** Bytes of a file, read anew whenever they are sent. */
+  private record Piece(Path file, long from, long length) {
+    String sha256() throws IOException {
+      MessageDigest digest = Checksum.sha256();
+      try (InputStream in = new DigestInputStream(open(), digest)) {
+        in.transferTo(OutputStream.nullOutputStream());
+      }
+      return HexFormat.of().formatHex(digest.digest());
     }
-    return HexFormat.of().formatHex(digest.digest());
+
+    /** S3 wants the length said first. */
+    BodyPublisher body() {
+      return length == 0
+          ? BodyPublishers.noBody()
+          : BodyPublishers.fromPublisher(
+              BodyPublishers.ofInputStream(
+                  () -> {
+                    try {
+                      return open();
+                    } catch (IOException e) {
+                      throw new UncheckedIOException(e);
+                    }
+                  }),
+              length);
+    }
+
+    private InputStream open() throws IOException {
+      InputStream in = Files.newInputStream(file);
+      try {
+        in.skipNBytes(from);
+      } catch (IOException e) {
+        in.close();
+        throw e;
+      }
+      return new FilterInputStream(in) {
+        private long left = length;
+
+        @Override
+        public int read() throws IOException {
+          byte[] one = new byte[1];
+          return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
+        }
+
+        @Override
+        public int read(byte[] bytes, int offset, int count) throws IOException {
+          int read = left == 0 ? -1 : super.read(bytes, offset, (int) Math.min(count, left));
+          left -= Math.max(read, 0);
+          return read;
+        }
+      };
+    }
   }
 }

@@ -17,12 +17,15 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Base64;
 import java.util.Optional;
+import java.util.Random;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Snapshots in a bucket, against a service that checks every signature. */
 class S3BucketTest {
@@ -60,7 +63,13 @@ class S3BucketTest {
   }
 
   private static S3Bucket bucket(S3Bucket.Settings settings) {
-    return new S3Bucket(settings, Clock.systemUTC());
+    return new S3Bucket(settings, Clock.systemUTC(), TestS3.PIECE);
+  }
+
+  private Path large(int size) throws IOException {
+    byte[] content = new byte[size];
+    new Random(size).nextBytes(content);
+    return Files.write(directory.resolve("large-" + size), content);
   }
 
   private Path file(String name) throws IOException {
@@ -112,6 +121,61 @@ class S3BucketTest {
     bucket("").put(file("s-1"));
 
     assertThat(service.names()).containsExactly("s-1");
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, TestS3.PIECE, TestS3.PIECE + 1, 3 * TestS3.PIECE, 3 * TestS3.PIECE + 7})
+  void whatIsLargeGoesInParts(int size) throws IOException {
+    Path file = large(size);
+    S3Bucket bucket = bucket("a folder&");
+
+    bucket.put(file);
+
+    Path fetched = bucket.fetch("large-" + size, new SnapshotDirectory(directory.resolve("here")));
+    assertThat(fetched).hasSameBinaryContentAs(file);
+    assertThat(service.unfinished()).isZero();
+  }
+
+  @Test
+  void aPartIsRepeatedByItself() throws IOException {
+    service.refuse(503, 1, "partNumber=2&");
+    Path file = large(3 * TestS3.PIECE);
+
+    bucket("").put(file);
+
+    assertThat(service.requests().stream().filter(each -> each.startsWith("PUT partNumber=")))
+        .extracting(each -> each.substring(0, "PUT partNumber=1".length()))
+        .containsExactly(
+            "PUT partNumber=1", "PUT partNumber=2", "PUT partNumber=2", "PUT partNumber=3");
+    assertThat(service.names()).containsExactly("large-" + 3 * TestS3.PIECE);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"partNumber=2&", "POST uploadId="})
+  void anUploadThatFailsLeavesNothing(String request) throws IOException {
+    service.refuse(403, 1, request);
+    Path file = large(3 * TestS3.PIECE);
+
+    assertThatThrownBy(() -> bucket("").put(file))
+        .isInstanceOf(UserException.class)
+        .hasMessageContaining("SlowDown");
+
+    assertThat(service.unfinished()).isZero();
+    assertThat(service.names()).isEmpty();
+  }
+
+  /** The service says so in an answer that begins like a good one. */
+  @Test
+  void partsThatCannotBePutTogetherAreAFailure() throws IOException {
+    Path file = large(3 * TestS3.PIECE);
+    S3Bucket.Settings settings = settings(TestS3.BUCKET, TestS3.SECRET_KEY, "");
+
+    assertThatThrownBy(() -> new S3Bucket(settings, Clock.systemUTC(), TestS3.PIECE / 2).put(file))
+        .isInstanceOf(UserException.class)
+        .hasMessageContaining("EntityTooSmall");
+
+    assertThat(service.unfinished()).isZero();
+    assertThat(service.names()).isEmpty();
   }
 
   @Test

@@ -6,6 +6,7 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import com.sun.net.httpserver.HttpsConfigurator;
 import com.sun.net.httpserver.HttpsServer;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -13,9 +14,11 @@ import java.net.URLDecoder;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -34,6 +37,9 @@ public final class TestS3 implements AutoCloseable {
   public static final String SECRET_KEY = "secret/of+the+test";
   static final int PAGE = 3;
 
+  /** More than this must come in parts, of which all but the last have at least so much. */
+  static final int PIECE = 100_000;
+
   private static final Pattern AUTHORIZATION =
       Pattern.compile(
           "AWS4-HMAC-SHA256 Credential=([^/]+)/(\\d{8})/([^/]+)/s3/aws4_request,"
@@ -44,7 +50,12 @@ public final class TestS3 implements AutoCloseable {
   private final HttpServer server;
   private final ConcurrentSkipListMap<String, Stored> objects = new ConcurrentSkipListMap<>();
   private final AtomicInteger refusals = new AtomicInteger();
+  private final AtomicInteger nextUpload = new AtomicInteger();
+  private final ConcurrentSkipListMap<String, ConcurrentSkipListMap<Integer, byte[]>> uploads =
+      new ConcurrentSkipListMap<>();
+  private final ConcurrentLinkedQueue<String> requests = new ConcurrentLinkedQueue<>();
   private volatile int refusal;
+  private volatile String refused = "";
 
   /** Starts it on loopback. */
   public TestS3(Optional<SSLContext> tls) throws IOException {
@@ -73,14 +84,36 @@ public final class TestS3 implements AutoCloseable {
 
   /** Answers the next requests with a status. */
   void refuse(int status, int times) {
+    refuse(status, times, "");
+  }
+
+  /**
+   * Answers the next requests of a kind with a status.
+   *
+   * @param part of the method and the query
+   */
+  void refuse(int status, int times, String part) {
     refusal = status;
+    refused = part;
     refusals.set(times);
+  }
+
+  /** How many uploads in parts are neither complete nor aborted. */
+  int unfinished() {
+    return uploads.size();
+  }
+
+  /** Method and query of every request that came. */
+  List<String> requests() {
+    return List.copyOf(requests);
   }
 
   private void handle(HttpExchange exchange) throws IOException {
     try (exchange) {
       byte[] body = exchange.getRequestBody().readAllBytes();
-      if (refusals.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+      String request = exchange.getRequestMethod() + " " + exchange.getRequestURI().getRawQuery();
+      requests.add(request);
+      if (request.contains(refused) && refusals.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
         fail(exchange, refusal, "SlowDown");
         return;
       }
@@ -97,8 +130,17 @@ public final class TestS3 implements AutoCloseable {
         return;
       }
       String key = parts.length > 2 ? parts[2] : "";
+      SortedMap<String, String> query = query(exchange);
+      if (query.containsKey("uploads") || query.containsKey("uploadId")) {
+        upload(exchange, key, query, body);
+        return;
+      }
       switch (exchange.getRequestMethod()) {
         case "PUT" -> {
+          if (body.length > PIECE) {
+            fail(exchange, 400, "EntityTooLarge");
+            return;
+          }
           objects.put(key, new Stored(body, Instant.now()));
           exchange.sendResponseHeaders(200, -1);
         }
@@ -117,6 +159,66 @@ public final class TestS3 implements AutoCloseable {
         }
       }
     }
+  }
+
+  private void upload(
+      HttpExchange exchange, String key, SortedMap<String, String> query, byte[] body)
+      throws IOException {
+    String id = query.getOrDefault("uploadId", key + "/<&>" + nextUpload.incrementAndGet());
+    if (query.containsKey("uploads")) {
+      uploads.put(id, new ConcurrentSkipListMap<>());
+      respond(exchange, 200, ("<R><UploadId>" + escaped(id) + "</UploadId></R>").getBytes(UTF_8));
+      return;
+    }
+    ConcurrentSkipListMap<Integer, byte[]> parts = uploads.get(id);
+    if (parts == null || !id.startsWith(key + "/")) {
+      fail(exchange, 404, "NoSuchUpload");
+      return;
+    }
+    switch (exchange.getRequestMethod()) {
+      case "PUT" -> {
+        if (body.length > PIECE) {
+          fail(exchange, 400, "EntityTooLarge");
+          return;
+        }
+        parts.put(Integer.parseInt(query.get("partNumber")), body);
+        exchange.getResponseHeaders().set("ETag", tag(body));
+        exchange.sendResponseHeaders(200, -1);
+      }
+      case "DELETE" -> {
+        uploads.remove(id);
+        exchange.sendResponseHeaders(204, -1);
+      }
+      default -> {
+        StringBuilder expected = new StringBuilder();
+        ByteArrayOutputStream whole = new ByteArrayOutputStream();
+        boolean small = false;
+        for (Map.Entry<Integer, byte[]> part : parts.entrySet()) {
+          small |= part.getValue().length < PIECE && !part.getKey().equals(parts.lastKey());
+          expected.append("<Part><PartNumber>").append(part.getKey());
+          expected.append("</PartNumber><ETag>").append(tag(part.getValue()));
+          expected.append("</ETag></Part>");
+          whole.writeBytes(part.getValue());
+        }
+        String complete = "<CompleteMultipartUpload>" + expected + "</CompleteMultipartUpload>";
+        // As S3 does when it has answered already by the time it finds out.
+        if (small || !complete.equals(new String(body, UTF_8))) {
+          fail(exchange, 200, small ? "EntityTooSmall" : "InvalidPart");
+          return;
+        }
+        uploads.remove(id);
+        objects.put(key, new Stored(whole.toByteArray(), Instant.now()));
+        respond(exchange, 200, "<CompleteMultipartUploadResult/>".getBytes(UTF_8));
+      }
+    }
+  }
+
+  private static String tag(byte[] part) {
+    return '"' + SignatureV4.sha256(part).substring(0, 32) + '"';
+  }
+
+  private static String escaped(String text) {
+    return text.replace("&", "&amp;").replace("<", "&lt;");
   }
 
   private static Optional<String> fault(HttpExchange exchange, byte[] body) {
@@ -182,7 +284,7 @@ public final class TestS3 implements AutoCloseable {
     for (String key : keys.subList(0, more ? PAGE : keys.size())) {
       Stored stored = objects.get(key);
       xml.append("<Contents><Key>")
-          .append(key.replace("&", "&amp;").replace("<", "&lt;"))
+          .append(escaped(key))
           .append("</Key><LastModified>")
           .append(stored.modified())
           .append("</LastModified><Size>")
@@ -191,7 +293,7 @@ public final class TestS3 implements AutoCloseable {
     }
     if (more) {
       xml.append("<NextContinuationToken>")
-          .append(keys.get(PAGE - 1).replace("&", "&amp;"))
+          .append(escaped(keys.get(PAGE - 1)))
           .append("</NextContinuationToken>");
     }
     respond(exchange, 200, xml.append("</ListBucketResult>").toString().getBytes(UTF_8));
