@@ -55,6 +55,17 @@ final class Writer implements Runnable {
   /** How many revisions are set aside at once for writes that may be lost. */
   private static final long RESERVE = 2000;
 
+  /**
+   * Compaction writes pages too, as many as an idle server's changes do. So it waits until it is
+   * worth that: for this many superseded bytes, or for several times the time that those stay.
+   */
+  private static final long WORTH_COMPACTING = 1L << 20;
+
+  private static final int MOST_WAITS = 12;
+
+  /** What a row takes besides its value, about. */
+  private static final long ROW = 256;
+
   /** A burst of writes is compacted before its time at this many revisions, half of them kept. */
   private static final long MOST_HISTORY = 200_000;
 
@@ -81,8 +92,19 @@ final class Writer implements Runnable {
   private @Nullable WriteSession session;
   private long revision;
   private long swept;
-  private long compactNext;
   private long compactAt;
+
+  /** Compaction does not wait longer than this. */
+  private long compactBy;
+
+  /** Where the log was when compaction was last thought of. */
+  private Mark compactNext;
+
+  /** How many bytes changes have superseded so far. */
+  private long superseded;
+
+  /** Of those, how many were compacted. */
+  private long compactedBytes;
   private boolean reclaiming;
   private long pendingBytes;
   private WriteSession.Room.Level told = WriteSession.Room.Level.AMPLE;
@@ -122,10 +144,19 @@ final class Writer implements Runnable {
     revision = standing.revision();
     swept = standing.swept();
     historyNanos = history.toNanos();
-    compactNext = revision;
+    compactNext = new Mark(revision, 0);
     compactAt = nanos.getAsLong() + historyNanos;
+    // What an earlier run left is not known, so the first time does not wait.
+    compactBy = compactAt;
     thread = threads.start(this);
   }
+
+  /**
+   * A place in the log.
+   *
+   * @param superseded how many bytes changes up to there have superseded
+   */
+  private record Mark(long revision, long superseded) {}
 
   enum Kind {
     CREATE,
@@ -448,6 +479,7 @@ final class Writer implements Runnable {
   private void acknowledge(List<Request> batch, Decision decision) {
     Standing standing = decision.standing;
     revision = decision.revision;
+    superseded += superseded(decision.events);
     swept = standing.swept();
     if (decision.compacted > log.compacted()) {
       log.compact(decision.compacted);
@@ -470,6 +502,18 @@ final class Writer implements Runnable {
         request.finish();
       }
     }
+  }
+
+  private static long superseded(List<Event> events) {
+    long bytes = 0;
+    for (Event event : events) {
+      bytes +=
+          switch (event) {
+            case Event.Put put -> put.previous().map(each -> each.length + ROW).orElse(0L);
+            case Event.Delete delete -> delete.previous().length + 2 * ROW;
+          };
+    }
+    return bytes;
   }
 
   /** What to do with a batch, given where the log stands. */
@@ -665,7 +709,7 @@ final class Writer implements Runnable {
         writing.raise(request.revision);
         revision = request.revision;
         swept = revision;
-        compactNext = revision;
+        compactNext = new Mark(revision, superseded);
         log.compact(revision);
         follower.restart(before, revision);
       }
@@ -687,9 +731,7 @@ final class Writer implements Runnable {
       } else if (reclaiming) {
         reclaiming = session().reclaim();
       } else if (compactAt - nanos.getAsLong() <= 0) {
-        compactTo(compactNext);
-        compactNext = revision;
-        compactAt = nanos.getAsLong() + historyNanos;
+        compactIfWorthIt();
       } else if (revision - log.compacted() > MOST_HISTORY) {
         compactTo(revision - MOST_HISTORY / 2);
       }
@@ -701,6 +743,17 @@ final class Writer implements Runnable {
       reclaiming = false;
       compactAt = nanos.getAsLong() + TimeUnit.MINUTES.toNanos(1);
     }
+  }
+
+  private void compactIfWorthIt() throws SQLException {
+    long now = nanos.getAsLong();
+    if (compactNext.superseded() - compactedBytes >= WORTH_COMPACTING || compactBy - now <= 0) {
+      compactTo(compactNext.revision());
+      compactedBytes = compactNext.superseded();
+      compactBy = now + MOST_WAITS * historyNanos;
+    }
+    compactNext = new Mark(revision, superseded);
+    compactAt = now + historyNanos;
   }
 
   private void compactTo(long upTo) throws SQLException {

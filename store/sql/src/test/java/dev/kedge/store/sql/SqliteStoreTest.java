@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import dev.kedge.store.CompactedException;
 import dev.kedge.store.Store;
 import dev.kedge.store.StoreContract;
 import dev.kedge.store.StoreException;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -232,6 +234,41 @@ class SqliteStoreTest extends StoreContract {
           .anyMatch(name -> name.matches("state\\.db\\.replaced-\\d{8}T\\d{6}Z"))
           .noneMatch(name -> name.endsWith(".replacement"));
     }
+  }
+
+  /** Each step is five minutes, after which superseded values may go. */
+  @Test
+  void littleIsNotCompactedAtOnceAndMuchIs() {
+    AtomicLong clock = new AtomicLong();
+    try (Store slow =
+        SqliteStore.open(
+            directory.resolve("slow/state.db"), SqliteStore.Options.FAST, clock::get)) {
+      long first = committed(slow.create("/small", bytes("1")));
+      long at = first;
+      for (int step = 0; step < 10; step++) {
+        at = step(slow, clock, at);
+      }
+      slow.watch("/", first + 1).close();
+      for (int step = 0; step < 10; step++) {
+        at = step(slow, clock, at);
+      }
+      assertThatThrownBy(() -> slow.watch("/", first + 1)).isInstanceOf(CompactedException.class);
+
+      // As who makes room deletes what is large.
+      long large = committed(slow.create("/large", new byte[2 << 20]));
+      committed(slow.delete("/large", large));
+      at = step(slow, clock, at);
+      at = step(slow, clock, at);
+      step(slow, clock, at);
+      assertThatThrownBy(() -> slow.watch("/", large)).isInstanceOf(CompactedException.class);
+    }
+  }
+
+  /** What is due has been done when the second write is acknowledged. */
+  private long step(Store slow, AtomicLong clock, long revision) {
+    clock.addAndGet(Duration.ofMinutes(5).plusSeconds(1).toNanos());
+    long next = committed(slow.update("/small", bytes("2"), revision));
+    return committed(slow.update("/small", bytes("3"), next));
   }
 
   @Test
