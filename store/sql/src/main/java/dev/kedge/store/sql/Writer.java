@@ -105,6 +105,7 @@ final class Writer implements Runnable {
 
   /** Of those, how many were compacted. */
   private long compactedBytes;
+
   private boolean reclaiming;
   private long pendingBytes;
   private WriteSession.Room.Level told = WriteSession.Room.Level.AMPLE;

@@ -38,8 +38,7 @@ class SqliteDeferredTest extends StoreContract {
   /** The whole contract, with every other write in memory. */
   @Override
   protected Store open() {
-    return new Deferring(
-        SqliteStore.open(directory.resolve("db/state.db"), Options.FAST));
+    return new Deferring(SqliteStore.open(directory.resolve("db/state.db"), Options.FAST));
   }
 
   private record Deferring(Store store) implements Store {
