@@ -106,11 +106,7 @@ public final class RbacAuthorizer implements Authorizer {
    * give away more than it has.
    */
   public List<RbacRule> missing(User user, String namespace, List<RbacRule> wanted) {
-    List<RbacRule> held = rulesFor(user, namespace);
-    return wanted.stream()
-        .flatMap(rule -> rule.parts().stream())
-        .filter(part -> held.stream().noneMatch(rule -> rule.covers(part)))
-        .toList();
+    return RbacRule.missing(rulesFor(user, namespace), wanted);
   }
 
   /** The rules of a role that a binding refers to; empty if there is no such role. */

@@ -88,6 +88,14 @@ public record RbacRule(
     return parts;
   }
 
+  /** What of the wanted rules others do not allow, split into the smallest rules. */
+  public static List<RbacRule> missing(List<RbacRule> held, List<RbacRule> wanted) {
+    return wanted.stream()
+        .flatMap(rule -> rule.parts().stream())
+        .filter(part -> held.stream().noneMatch(rule -> rule.covers(part)))
+        .toList();
+  }
+
   /** Whether this rule allows all that a rule of one part does. */
   boolean covers(RbacRule part) {
     if (!has(verbs, part.verbs.getFirst())) {

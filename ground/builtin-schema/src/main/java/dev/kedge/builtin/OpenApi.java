@@ -67,6 +67,7 @@ public final class OpenApi {
 
   private final boolean v3;
   private final Descriptions descriptions = new Descriptions();
+  private final Enumerations enumerations = new Enumerations();
   private final Map<String, JsonObject> definitions = new TreeMap<>();
   private final Map<String, Set<GroupVersionKind>> kinds = new LinkedHashMap<>();
   private final Map<String, Set<GroupVersionKind>> builtinKinds = new LinkedHashMap<>();
@@ -331,7 +332,8 @@ public final class OpenApi {
           if (field.required() && (v3 || !field.schema().get().rules().nullable())) {
             required.add(field.name());
           }
-          properties.put(field.name(), field(field, texts.fields().getOrDefault(field.name(), "")));
+          JsonObject property = field(field, texts.fields().getOrDefault(field.name(), ""));
+          properties.put(field.name(), enumerations.in(schema.name(), field.name(), property));
         }
         if (schema.rules().embeddedResource()) {
           for (String name : List.of("kind", "apiVersion")) {

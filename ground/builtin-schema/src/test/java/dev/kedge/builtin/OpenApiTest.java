@@ -371,4 +371,43 @@ class OpenApiTest {
       default -> {}
     }
   }
+
+  @Test
+  void fieldsWithFewValuesListThem() {
+    for (String field : new Enumerations().fields()) {
+      int dot = field.lastIndexOf('.');
+      assertThat(BuiltinSchemas.definition(field.substring(0, dot)).field(field.substring(dot + 1)))
+          .as(field)
+          .isPresent();
+    }
+    JsonObject schemas =
+        OpenApi.v3(
+                "",
+                "v1",
+                BuiltinResources.all().stream()
+                    .filter(resource -> resource.type().apiVersion().equals("v1"))
+                    .map(OpenApi.Resource::of)
+                    .toList())
+            .object("components", "schemas");
+    JsonObject policy =
+        schemas.object("io.k8s.api.core.v1.Container").object("properties", "imagePullPolicy");
+    assertThat(policy.strings("enum")).containsExactly("Always", "IfNotPresent", "Never");
+    assertThat(policy.text("description"))
+        .endsWith(
+            """
+
+
+            Possible enum values:
+             - `"Always"`
+             - `"IfNotPresent"`
+             - `"Never"`\
+            """);
+    JsonObject modes =
+        schemas
+            .object("io.k8s.api.core.v1.PersistentVolumeClaimSpec")
+            .object("properties", "accessModes");
+    assertThat(modes.has("enum")).isFalse();
+    assertThat(modes.object("items").strings("enum"))
+        .containsExactly("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod");
+  }
 }

@@ -80,7 +80,11 @@ final class ExplainCommand {
       }
       if (i == path.size() - 1) {
         out.append("FIELD: ").append(path.get(i)).append(" <").append(type(next)).append(">\n");
-        values(next, "");
+        List<String> values = values(next);
+        if (!values.isEmpty()) {
+          out.append("ENUM:");
+          values.forEach(value -> out.append("\n    ").append(value));
+        }
         out.append("\n\n");
       }
       description = next.text("description");
@@ -117,6 +121,14 @@ final class ExplainCommand {
                   .append(">")
                   .append(required.contains(name) ? " -required-" : "")
                   .append("\n");
+              List<String> values = values(field);
+              if (!values.isEmpty()) {
+                out.append(indent)
+                    .append("enum: ")
+                    .append(String.join(", ", values.size() > 4 ? values.subList(0, 4) : values))
+                    .append(values.size() > 4 ? ", ...." : "")
+                    .append("\n");
+              }
               if (recursive) {
                 String reference = innermost(field);
                 if (reference.isEmpty() || !above.contains(reference)) {
@@ -126,7 +138,6 @@ final class ExplainCommand {
                 }
                 return;
               }
-              values(field, indent);
               wrapped(
                   field.text("description").isEmpty()
                       ? "<no description>"
@@ -136,15 +147,11 @@ final class ExplainCommand {
             });
   }
 
-  private void values(JsonObject field, String indent) {
-    List<String> values = field.array("enum").items().stream().map(Output::cell).toList();
-    if (!values.isEmpty()) {
-      out.append(indent)
-          .append("enum: ")
-          .append(String.join(", ", values.size() > 4 ? values.subList(0, 4) : values))
-          .append(values.size() > 4 ? ", ...." : "")
-          .append("\n");
-    }
+  private static List<String> values(JsonObject field) {
+    return field.array("enum").items().stream()
+        .map(Output::cell)
+        .map(value -> value.isEmpty() ? "\"\"" : value)
+        .toList();
   }
 
   private static String reference(JsonObject field) {

@@ -59,9 +59,9 @@ final class InfoCommands {
             InfoCommands::version),
         Verb.of(
             "cluster-info",
-            "cluster-info",
-            "Display addresses of the control plane",
-            List.of(),
+            "cluster-info [dump]",
+            "Display addresses of the control plane, or dump what helps to debug the cluster",
+            DumpCommand.FLAGS,
             InfoCommands::clusterInfo),
         Verb.group(
             "config",
@@ -178,7 +178,8 @@ final class InfoCommands {
                     "whoami",
                     "Show who the server takes you for",
                     List.of(output),
-                    InfoCommands::whoAmI))));
+                    InfoCommands::whoAmI),
+                ReconcileCommand.verb())));
   }
 
   // ---- discovery
@@ -295,11 +296,9 @@ final class InfoCommands {
     session.out().flush();
   }
 
-  private static int clusterInfo(Session session) {
+  private static int clusterInfo(Session session) throws IOException {
     if (session.words().contains("dump")) {
-      throw new UsageException(
-          "kubectl cluster-info dump is not supported by kedge kubectl; use upstream's kubectl for"
-              + " it");
+      return DumpCommand.run(session);
     }
     session
         .out()

@@ -37,6 +37,10 @@ public final class Kubectl {
   }
 
   static int run(List<String> line, Console console) {
+    if (!line.isEmpty() && line.getFirst().equals(CompletionCommand.QUESTION)) {
+      CompletionCommand.answer(line.subList(1, line.size()), console);
+      return 0;
+    }
     Found found;
     try {
       if (!line.isEmpty() && isUnknown(line.getFirst())) {

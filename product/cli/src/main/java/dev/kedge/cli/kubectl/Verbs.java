@@ -7,7 +7,7 @@ import java.util.List;
 final class Verbs {
   /** What upstream has and kedge has not; refused by name. */
   private static final List<String> REFUSED =
-      List.of("alpha", "auth reconcile", "completion", "kuberc");
+      List.of("alpha", "kuberc");
 
   private Verbs() {}
 
@@ -170,6 +170,7 @@ final class Verbs {
               }
               return 0;
             }));
+    all.add(CompletionCommand.verb());
     all.add(CertificateCommand.verb());
     all.add(AutoscaleCommand.verb());
     all.addAll(ChangeCommands.verbs());

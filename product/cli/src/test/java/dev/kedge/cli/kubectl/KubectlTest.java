@@ -313,8 +313,8 @@ class KubectlTest {
     } finally {
       path = "";
     }
-    assertThat(kubectl("auth reconcile -f x").err())
-        .startsWith("error: kubectl auth reconcile is not supported by kedge kubectl");
+    assertThat(kubectl("kuberc view").err())
+        .startsWith("error: kubectl kuberc is not supported by kedge kubectl");
   }
 
   @Test
@@ -694,5 +694,160 @@ class KubectlTest {
     assertThat(kubectl("config current-context" + at).err())
         .isEqualTo("error: current-context is not set\n");
     assertThat(kubectl("config get-contexts -o name" + at).out()).isEqualTo("a.b\n");
+  }
+
+  private static final String ROLE =
+      """
+      apiVersion: rbac.authorization.k8s.io/v1
+      kind: Role
+      metadata: {name: reader, namespace: reconciled, labels: {a: b}}
+      rules:
+      - {apiGroups: [""], resources: [RESOURCES], verbs: [get, list]}
+      ---
+      apiVersion: rbac.authorization.k8s.io/v1
+      kind: RoleBinding
+      metadata: {name: readers, namespace: reconciled}
+      roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
+      subjects:
+      - {kind: User, name: USER}
+      """;
+
+  @Test
+  void rolesAndBindingsAreReconciled() {
+    String pods = ROLE.replace("RESOURCES", "pods").replace("USER", "ann");
+    List<String> command = List.of("auth", "reconcile", "-f", "-");
+    Result made = run(pods, command);
+    assertThat(made.out() + made.err())
+        .isEqualTo(
+            """
+            role.rbac.authorization.k8s.io/reader reconciled
+            rolebinding.rbac.authorization.k8s.io/readers reconciled
+            \treconciliation required create
+            \tmissing rules added:
+            \t\t{Verbs:[get list] APIGroups:[] Resources:[pods] ResourceNames:[] NonResourceURLs:[]}
+            \treconciliation required create
+            \tmissing subjects added:
+            \t\t{Kind:User APIGroup:rbac.authorization.k8s.io Name:ann Namespace:}
+            """);
+    assertThat(run(pods, command).err()).isEmpty();
+
+    String both = ROLE.replace("RESOURCES", "pods, services").replace("USER", "bob");
+    assertThat(run(both, List.of("auth", "reconcile", "-f", "-", "--dry-run=client")).out())
+        .startsWith("role.rbac.authorization.k8s.io/reader reconciled (dry run)\n");
+    assertThat(run(both, command).err())
+        .contains("\t\t{Verbs:[list] APIGroups:[] Resources:[services] ResourceNames:[]")
+        .doesNotContain("Resources:[pods]");
+    assertThat(object("get rolebinding readers -n reconciled").objects("subjects"))
+        .extracting(subject -> subject.text("name"))
+        .containsExactly("ann", "bob");
+
+    Result removed =
+        run(
+            pods,
+            List.of(
+                "auth",
+                "reconcile",
+                "-f",
+                "-",
+                "--remove-extra-permissions",
+                "--remove-extra-subjects"));
+    assertThat(removed.err())
+        .contains("\textra rules removed:\n\t\t{Verbs:[get] APIGroups:[] Resources:[services]")
+        .contains("\textra subjects removed:\n\t\t{Kind:User APIGroup:rbac.authorization.k8s.io Name:bob");
+    assertThat(object("get role reader -n reconciled").objects("rules"))
+        .singleElement()
+        .satisfies(rule -> assertThat(rule.strings("resources")).containsExactly("pods"));
+
+    assertThat(
+            run(
+                    pods.replace("kind: Role, name: reader", "kind: ClusterRole, name: view"),
+                    command)
+                .err())
+        .contains("\treconciliation required recreate\n");
+    assertThat(object("get rolebinding readers -n reconciled").text("roleRef", "name"))
+        .isEqualTo("view");
+  }
+
+  @Test
+  void aClusterIsDumped() throws IOException {
+    kubectl("create namespace dumped");
+    run(
+        "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: dumped}, spec: {containers:"
+            + " [{name: c, image: i}]}}",
+        List.of("create", "-f", "-"));
+    Path into = directory.resolve("dump");
+    assertThat(
+            kubectl("cluster-info dump --namespaces dumped,default --output-directory " + into)
+                .out())
+        .isEqualTo("Cluster info dumped to " + into + "\n");
+    for (String file :
+        List.of("nodes", "dumped/events", "dumped/pods", "dumped/replicasets", "default/services")) {
+      assertThat(Json.parseObject(Files.readString(into.resolve(file + ".json"))).text("kind"))
+          .endsWith("List");
+    }
+    assertThat(Files.readString(into.resolve("dumped/web/logs.txt")))
+        .isEqualTo(
+            """
+            ==== START logs for container c of pod dumped/web ====
+            ==== END logs for container c of pod dumped/web ====
+            """);
+    assertThat(kubectl("cluster-info dump -o yaml -n dumped").out())
+        .contains("kind: NodeList", "==== START logs for container c of pod dumped/web ====");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "des|describe",
+        "rollout st|status",
+        "get na|namespaces",
+        "get namespaces kube-s|kube-system",
+        "describe ns kube-s|kube-system",
+        "get ns/kube-s|ns/kube-system",
+        "get pods -n kube-s|kube-system",
+        "get pods --namespace=kube-s|--namespace=kube-system",
+        "get pods --namespace = kube-s|kube-system",
+        "get pods -o ya|yaml",
+        "get pods --sho|--show-kind",
+        "completion f|fish",
+        "--context=def|--context=default",
+      })
+  void shellsAreToldWhatMayFollow(String line, String candidate) {
+    List<String> words = new ArrayList<>(List.of("__complete"));
+    words.addAll(List.of(line.split(" ")));
+    Result result = run("", words);
+    assertThat(result.code()).isZero();
+    assertThat(result.out().lines().map(found -> found.split("\t")[0])).contains(candidate);
+  }
+
+  @Test
+  void nothingIsSaidOfWhatCannotBeCompleted() {
+    for (String line : List.of("get nosuch x", "get pods -s https://127.0.0.1:1 x", "get --nosuch x")) {
+      List<String> words = new ArrayList<>(List.of("__complete"));
+      words.addAll(List.of(line.split(" ")));
+      assertThat(run("", words)).as(line).isEqualTo(new Result(0, "", ""));
+    }
+  }
+
+  @Test
+  void bashCompletes() throws Exception {
+    Path script = Files.writeString(directory.resolve("completion"), kubectl("completion bash").out());
+    Process bash =
+        new ProcessBuilder(
+                "bash",
+                "-c",
+                """
+                kedge() { [ "$*" = "kubectl __complete get po" ] && printf 'pods\tall\npodtemplates\n'; }
+                . "$0"; COMP_WORDS=(kedge kubectl get po); COMP_CWORD=3; __kedge_kubectl; echo "${COMPREPLY[@]}"
+                COMP_WORDS=(kedge server --d); COMP_CWORD=2; __kedge_kubectl; echo "none:${COMPREPLY[@]}"
+                """,
+                script.toString())
+            .redirectErrorStream(true)
+            .start();
+    assertThat(new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
+        .isEqualTo("pods podtemplates\nnone:\n");
+    assertThat(bash.waitFor()).isZero();
+    assertThat(kubectl("completion tcsh").err()).contains("Unsupported shell type \"tcsh\"");
   }
 }
