@@ -50,14 +50,13 @@ final class Enumerations {
     }
     for (String items : List.of("items", "additionalProperties")) {
       if (schema.has(items)) {
-        return schema.with(items, schema.object(items).with("enum", JsonArray.of(listed.toArray())));
+        return schema.with(
+            items, schema.object(items).with("enum", JsonArray.of(listed.toArray())));
       }
     }
     StringBuilder text = new StringBuilder(schema.text("description"));
     text.append(text.isEmpty() ? "" : "\n\n").append("Possible enum values:");
     listed.forEach(value -> text.append("\n - `\"").append(value).append("\"`"));
-    return schema
-        .with("description", text.toString())
-        .with("enum", JsonArray.of(listed.toArray()));
+    return schema.with("description", text.toString()).with("enum", JsonArray.of(listed.toArray()));
   }
 }

@@ -173,7 +173,9 @@ final class CompletionCommand {
     for (int i = 0; i < before.size(); i++) {
       String word = before.get(i);
       Optional<Verb> next =
-          verbs.stream().filter(v -> v.name().equals(word) || v.aliases().contains(word)).findFirst();
+          verbs.stream()
+              .filter(v -> v.name().equals(word) || v.aliases().contains(word))
+              .findFirst();
       if (next.isPresent()) {
         verb = next.get();
         verbs = verb.children();
@@ -181,8 +183,7 @@ final class CompletionCommand {
       }
     }
     List<Flag> flags =
-        Flags.with(
-            verb == null ? List.of() : verb.flags(), Session.GLOBAL.toArray(Flag[]::new));
+        Flags.with(verb == null ? List.of() : verb.flags(), Session.GLOBAL.toArray(Flag[]::new));
     Arguments arguments;
     try {
       arguments = Arguments.parse(flags, before.subList(behind, before.size()));
@@ -276,9 +277,7 @@ final class CompletionCommand {
           : Stream.empty();
     }
     if (!words.isEmpty()) {
-      return words.getFirst().contains("/")
-          ? Stream.empty()
-          : names(session, words.getFirst(), "");
+      return words.getFirst().contains("/") ? Stream.empty() : names(session, words.getFirst(), "");
     }
     return session.discovery().all().stream()
         .filter(served -> served.can("get"))

@@ -45,7 +45,9 @@ final class DumpCommand {
     this.format = session.arguments().text("output");
     if (!format.equals("json") && !format.equals("yaml")) {
       throw new UsageException(
-          "output format \"" + format + "\" is not supported by cluster-info dump; use json or yaml");
+          "output format \""
+              + format
+              + "\" is not supported by cluster-info dump; use json or yaml");
     }
     String wanted = session.arguments().text("output-directory");
     this.directory = wanted.equals("-") ? "" : wanted;
@@ -97,8 +99,7 @@ final class DumpCommand {
     try (OutputStream out = target(namespace + "/" + name + "/logs.txt")) {
       for (String part : List.of("initContainers", "containers")) {
         for (JsonObject container : pod.object("spec").objects(part)) {
-          String of =
-              container.text("name") + " of pod " + namespace + "/" + name + " ====\n";
+          String of = container.text("name") + " of pod " + namespace + "/" + name + " ====\n";
           line(out, "==== START logs for container " + of);
           String path =
               "/api/v1/namespaces/"

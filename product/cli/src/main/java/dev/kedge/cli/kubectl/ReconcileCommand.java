@@ -26,7 +26,8 @@ final class ReconcileCommand {
           Output.FLAG,
           Output.MANAGED_FIELDS,
           Output.DRY_RUN,
-          Flag.toggle("remove-extra-permissions", "Remove permissions that roles have beyond these"),
+          Flag.toggle(
+              "remove-extra-permissions", "Remove permissions that roles have beyond these"),
           Flag.toggle("remove-extra-subjects", "Remove subjects that bindings have beyond these"));
 
   private final Session session;

@@ -6,8 +6,7 @@ import java.util.List;
 /** Every command of kedge's kubectl. */
 final class Verbs {
   /** What upstream has and kedge has not; refused by name. */
-  private static final List<String> REFUSED =
-      List.of("alpha", "kuberc");
+  private static final List<String> REFUSED = List.of("alpha", "kuberc");
 
   private Verbs() {}
 

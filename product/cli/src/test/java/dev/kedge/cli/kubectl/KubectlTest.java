@@ -753,15 +753,15 @@ class KubectlTest {
                 "--remove-extra-subjects"));
     assertThat(removed.err())
         .contains("\textra rules removed:\n\t\t{Verbs:[get] APIGroups:[] Resources:[services]")
-        .contains("\textra subjects removed:\n\t\t{Kind:User APIGroup:rbac.authorization.k8s.io Name:bob");
+        .contains(
+            "\textra subjects removed:\n"
+                + "\t\t{Kind:User APIGroup:rbac.authorization.k8s.io Name:bob");
     assertThat(object("get role reader -n reconciled").objects("rules"))
         .singleElement()
         .satisfies(rule -> assertThat(rule.strings("resources")).containsExactly("pods"));
 
     assertThat(
-            run(
-                    pods.replace("kind: Role, name: reader", "kind: ClusterRole, name: view"),
-                    command)
+            run(pods.replace("kind: Role, name: reader", "kind: ClusterRole, name: view"), command)
                 .err())
         .contains("\treconciliation required recreate\n");
     assertThat(object("get rolebinding readers -n reconciled").text("roleRef", "name"))
@@ -781,7 +781,8 @@ class KubectlTest {
                 .out())
         .isEqualTo("Cluster info dumped to " + into + "\n");
     for (String file :
-        List.of("nodes", "dumped/events", "dumped/pods", "dumped/replicasets", "default/services")) {
+        List.of(
+            "nodes", "dumped/events", "dumped/pods", "dumped/replicasets", "default/services")) {
       assertThat(Json.parseObject(Files.readString(into.resolve(file + ".json"))).text("kind"))
           .endsWith("List");
     }
@@ -823,7 +824,8 @@ class KubectlTest {
 
   @Test
   void nothingIsSaidOfWhatCannotBeCompleted() {
-    for (String line : List.of("get nosuch x", "get pods -s https://127.0.0.1:1 x", "get --nosuch x")) {
+    for (String line :
+        List.of("get nosuch x", "get pods -s https://127.0.0.1:1 x", "get --nosuch x")) {
       List<String> words = new ArrayList<>(List.of("__complete"));
       words.addAll(List.of(line.split(" ")));
       assertThat(run("", words)).as(line).isEqualTo(new Result(0, "", ""));
@@ -832,7 +834,8 @@ class KubectlTest {
 
   @Test
   void bashCompletes() throws Exception {
-    Path script = Files.writeString(directory.resolve("completion"), kubectl("completion bash").out());
+    Path script =
+        Files.writeString(directory.resolve("completion"), kubectl("completion bash").out());
     Process bash =
         new ProcessBuilder(
                 "bash",
