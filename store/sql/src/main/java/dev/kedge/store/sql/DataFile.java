@@ -57,17 +57,19 @@ final class DataFile {
   static DataFile lock(Path path) {
     DataFile held = hold(path);
     try {
-      if (!Files.exists(path)) {
+      if (Files.exists(path)) {
+        held.checkHeader();
+      } else {
         Files.createFile(path, onlyOwner("rw-------"));
       }
-      checkHeader(path);
       loadNativeLibrary(held.directory());
       return held;
     } catch (IOException e) {
-      held.release(false);
+      // Left as it was found, and the next start must find it so.
+      held.release(held.leftClean);
       throw cannotUse(held.directory(), e);
     } catch (StoreException e) {
-      held.release(false);
+      held.release(held.leftClean);
       throw e;
     }
   }
@@ -76,6 +78,10 @@ final class DataFile {
   static DataFile hold(Path path) {
     Path directory =
         Objects.requireNonNull(path.getParent(), "the database is a file in a directory");
+    if (Files.isDirectory(path)) {
+      throw new StoreException(
+          "the database " + path + " is a directory; give a file, such as " + path + "/state.db");
+    }
     FileChannel opened = null;
     try {
       makeDirectory(directory);
@@ -218,9 +224,12 @@ final class DataFile {
   }
 
   /** A damaged first page gives SQLite nothing to say; a truncated file is told apart here. */
-  private static void checkHeader(Path path) throws IOException {
-    long size = Files.size(path);
-    if (size == 0) {
+  private void checkHeader() throws IOException {
+    if (Files.size(path) == 0) {
+      if (leftClean) {
+        throw Failures.damaged(path, "it became empty since it was closed", null);
+      }
+      // The first start was cut short.
       return;
     }
     byte[] header;

@@ -138,8 +138,31 @@ final class Database implements Engine {
 
   private void prepare(Connection connection) throws SQLException {
     boolean fresh = size() == 0;
-    // Before the first page is written, or it has no effect.
-    execute(connection, "PRAGMA auto_vacuum = INCREMENTAL");
+    long format = FORMAT;
+    if (fresh) {
+      // Before the first page is written, or it has no effect; later on it would write one.
+      execute(connection, "PRAGMA auto_vacuum = INCREMENTAL");
+    } else {
+      format = number(connection, "PRAGMA user_version");
+      // A file that is refused is left as it is, so this comes before all that writes.
+      if (format == 0 && number(connection, "SELECT count(*) FROM sqlite_master") > 0) {
+        throw new StoreException(
+            "the database "
+                + path()
+                + " is not of kedge: it has tables of something else; give another file");
+      }
+      if (format < 0 || format > FORMAT) {
+        throw new StoreException(
+            "the database "
+                + path()
+                + " has format "
+                + format
+                + ", which this version of kedge does not know; start the version that wrote it");
+      }
+      if (!file.leftClean() || size() <= ALWAYS_CHECKED) {
+        check(connection);
+      }
+    }
     execute(connection, "PRAGMA journal_mode = WAL");
     execute(connection, "PRAGMA synchronous = " + options.durability().synchronous);
     execute(connection, "PRAGMA cache_size = -4096");
@@ -147,25 +170,11 @@ final class Database implements Engine {
     // Cut if it ever got longer.
     execute(connection, "PRAGMA wal_autocheckpoint = " + options.checkpoint() / 4096);
     execute(connection, "PRAGMA journal_size_limit = 16777216");
-    long format = number(connection, "PRAGMA user_version");
-    if (format == 0 && (fresh || number(connection, "SELECT count(*) FROM sqlite_master") == 0)) {
+    if (fresh || format == 0) {
+      // Not fresh where the first start was cut short.
       transact(connection, TABLES);
-      return;
-    }
-    if (format == 1) {
+    } else if (format == 1) {
       transact(connection, TO_FORMAT_2);
-      format = FORMAT;
-    }
-    if (format != FORMAT) {
-      throw new StoreException(
-          "the database "
-              + path()
-              + " has format "
-              + format
-              + ", which this version of kedge does not know; start the version that wrote it");
-    }
-    if (!file.leftClean() || size() <= ALWAYS_CHECKED) {
-      check(connection);
     }
   }
 

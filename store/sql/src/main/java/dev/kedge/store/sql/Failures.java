@@ -2,6 +2,8 @@ package dev.kedge.store.sql;
 
 import dev.kedge.store.StoreException;
 import java.nio.file.Path;
+import java.security.cert.CertPathBuilderException;
+import java.security.cert.CertPathValidatorException;
 import java.sql.SQLException;
 import org.jspecify.annotations.Nullable;
 import org.sqlite.SQLiteErrorCode;
@@ -21,7 +23,9 @@ final class Failures {
           e);
     }
     if (code == SQLiteErrorCode.SQLITE_CORRUPT.code || code == SQLiteErrorCode.SQLITE_NOTADB.code) {
-      return damaged(file, String.valueOf(e.getMessage()), e);
+      // The driver's: [SQLITE_CORRUPT] what that means in general (what SQLite says)
+      String message = String.valueOf(e.getMessage());
+      return damaged(file, message.replaceFirst("^\\[\\w+\\] .*\\((.+)\\)$", "$1"), e);
     }
     if (code == SQLiteErrorCode.SQLITE_READONLY.code
         || code == SQLiteErrorCode.SQLITE_CANTOPEN.code
@@ -41,6 +45,17 @@ final class Failures {
 
   static String firstLine(Throwable e) {
     return String.valueOf(e.getMessage()).lines().findFirst().orElse("").strip();
+  }
+
+  /** Why TLS failed. */
+  static String tls(Throwable e) {
+    for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+      if (cause instanceof CertPathBuilderException
+          || cause instanceof CertPathValidatorException) {
+        return "its certificate is of another authority";
+      }
+    }
+    return firstLine(e);
   }
 
   static StoreException damaged(Path file, String how, @Nullable Throwable cause) {

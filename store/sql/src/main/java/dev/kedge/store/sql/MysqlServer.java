@@ -259,7 +259,7 @@ final class MysqlServer implements DatabaseServer {
             "no trusted TLS connection to "
                 + server
                 + " ("
-                + Failures.firstLine(cause)
+                + Failures.tls(cause)
                 + "); check the datastore's CA file, client certificate and tls",
             e);
       }

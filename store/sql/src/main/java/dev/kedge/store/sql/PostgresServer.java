@@ -270,7 +270,7 @@ final class PostgresServer implements DatabaseServer {
             "no trusted TLS connection to "
                 + server
                 + " ("
-                + Failures.firstLine(cause)
+                + Failures.tls(cause)
                 + "); check the datastore's CA file, client certificate and sslmode",
             e);
       }

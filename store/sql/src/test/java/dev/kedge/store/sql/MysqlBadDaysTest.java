@@ -99,6 +99,7 @@ class MysqlBadDaysTest {
                 url(maker, "db"),
                 certificates.ca("other.crt"),
                 "no trusted TLS connection",
+                "(its certificate is of another authority)",
                 "check the datastore's CA file"),
             new Case(
                 "another name",

@@ -20,6 +20,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class SqliteStoreTest extends StoreContract {
   @TempDir Path directory;
@@ -271,18 +273,65 @@ class SqliteStoreTest extends StoreContract {
     return committed(slow.update("/small", bytes("3"), next));
   }
 
-  @Test
-  void fileOfANewerVersionIsLeftAlone() throws Exception {
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "PRAGMA user_version = 99                         | has format 99",
+        "PRAGMA user_version = 0                          | is not of kedge",
+        "PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'log' | is damaged",
+      })
+  void aFileThatIsRefusedIsLeftAsItIs(String change, String message) throws Exception {
+    create("/a", "1");
     store.close();
     try (var connection =
         org.sqlite.JDBC.createConnection("jdbc:sqlite:" + file(), new java.util.Properties())) {
-      Database.execute(connection, "PRAGMA user_version = 99");
+      for (String statement : change.split(";", -1)) {
+        Database.execute(connection, statement);
+      }
     }
-    assertThatThrownBy(this::open)
-        .isInstanceOf(StoreException.class)
-        .hasMessageContaining("has format 99");
+    byte[] before = Files.readAllBytes(file());
+
+    for (int attempt = 0; attempt < 2; attempt++) {
+      assertThatThrownBy(this::open)
+          .isInstanceOf(StoreException.class)
+          .hasMessageContaining(message);
+    }
+
+    assertThat(Files.readAllBytes(file())).isEqualTo(before);
+    assertThat(Path.of(file() + "-wal")).doesNotExist();
     Files.delete(file());
     store = open();
+  }
+
+  @Test
+  void aFileThatLostItsContentIsNoFreshOne() throws Exception {
+    create("/a", "1");
+    store.close();
+    Files.write(file(), new byte[0]);
+
+    // However often it is tried.
+    for (int attempt = 0; attempt < 2; attempt++) {
+      assertThatThrownBy(this::open)
+          .isInstanceOf(StoreException.class)
+          .hasMessageContaining("is damaged (it became empty since it was closed)");
+    }
+
+    // The user moves it away, as told.
+    Files.delete(file());
+    store = open();
+    assertThat(store.get("/a")).isEmpty();
+  }
+
+  @Test
+  void aDirectoryInTheFilesPlaceIsNamed() throws Exception {
+    Path place = Files.createDirectory(directory.resolve("place"));
+
+    assertThatThrownBy(() -> SqliteStore.open(place))
+        .isInstanceOf(StoreException.class)
+        .hasMessageContaining("is a directory; give a file, such as " + place + "/state.db");
+
+    assertThat(directory.resolve("place.lock")).doesNotExist();
   }
 
   @Test
