@@ -28,9 +28,18 @@ record Served(
     return converter.identity() ? stored : object(stored.tree());
   }
 
-  /** Items in this version, translated together where that is cheaper. */
+  /**
+   * Items of a list in this version, translated together where that is cheaper. What is made of
+   * them is not shared with other readers: most lists need nothing but the bytes.
+   */
   List<ServedObject> objects(List<Item> items) {
     List<ServedObject> objects = new ArrayList<>(items.size());
+    if (converter.identity()) {
+      for (Item item : items) {
+        objects.add(ServedObject.of(item));
+      }
+      return objects;
+    }
     if (!converter.together()) {
       for (Item item : items) {
         objects.add(object(item));
@@ -45,6 +54,11 @@ record Served(
       objects.add(ServedObject.of(served));
     }
     return objects;
+  }
+
+  /** Items of events in this version: all who are told of the same share what is made of it. */
+  List<ServedObject> shared(List<Item> items) {
+    return converter.together() ? objects(items) : items.stream().map(this::object).toList();
   }
 
   /** A stored document, resource version included, in this version. */

@@ -205,7 +205,7 @@ final class StoredKind implements AutoCloseable {
     @Override
     public IndexRow row(String key, byte[] json) {
       JsonObject document =
-          Json.parseObject(
+          Json.parseStored(
               json,
               (outer, name) ->
                   outer.isEmpty()
@@ -274,7 +274,7 @@ final class StoredKind implements AutoCloseable {
 
   /** An item as it is in the cache; shared by all who hold it. */
   static ServedObject served(Item item) {
-    return item.shared(found -> ServedObject.of(found.json()));
+    return item.shared(ServedObject::of);
   }
 
   /** Ends the cache and its watches: the resource is no longer served. */

@@ -12,8 +12,8 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
+import dev.kedge.model.Times;
 import java.time.Clock;
-import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -874,9 +874,9 @@ final class PrinterColumns {
       }
     }
     if (!started.isEmpty()) {
-      Instant until = ended.isEmpty() ? clock.instant() : instant(ended).orElse(clock.instant());
+      Instant until = ended.isEmpty() ? clock.instant() : Times.instant(ended).orElse(clock.instant());
       duration =
-          instant(started).map(from -> Durations.human(Duration.between(from, until))).orElse("");
+          Times.instant(started).map(from -> Durations.human(Duration.between(from, until))).orElse("");
     }
     if (state.isEmpty()) {
       state = job.deleting() ? "Terminating" : "Running";
@@ -994,17 +994,9 @@ final class PrinterColumns {
 
   /** How long ago a time was, as people read it. */
   static String age(String time, Instant now) {
-    return instant(time)
+    return Times.instant(time)
         .map(from -> Durations.human(Duration.between(from, now)))
         .orElse(time.isEmpty() ? UNKNOWN : "<invalid>");
-  }
-
-  private static Optional<Instant> instant(String time) {
-    try {
-      return time.isEmpty() ? Optional.empty() : Optional.of(Instant.parse(time));
-    } catch (DateTimeException _) {
-      return Optional.empty();
-    }
   }
 
   private static JsonObject template(KubeObject object) {

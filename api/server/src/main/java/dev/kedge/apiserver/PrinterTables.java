@@ -1,5 +1,7 @@
 package dev.kedge.apiserver;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonBoolean;
@@ -15,6 +17,10 @@ import dev.kedge.model.ResourceType;
 import dev.kedge.registry.ResourceInfo;
 import dev.kedge.registry.ResourceInfo.Column;
 import dev.kedge.registry.ServedObject;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -63,69 +69,91 @@ final class PrinterTables {
     List<JsonValue> of(KubeObject object);
   }
 
-  private record Printer(List<JsonObject> columns, Cells cells) {}
+  record Printer(List<JsonObject> columns, Cells cells) {}
 
   /** A printer and the description it was made from; a changed one is another object. */
   private record Held(ResourceInfo info, Printer printer) {}
 
   /**
-   * A table.
+   * The table of one object.
    *
    * @param include None, Metadata or Object
    * @param withColumns whether the definitions are in it; in watches only the first table has them
    */
-  JsonObject table(
+  byte[] table(
       ResourceInfo info,
-      List<ServedObject> objects,
+      ServedObject object,
       String include,
       boolean withColumns,
       JsonObject metadata) {
-    Printer printer = isScale(info, objects) ? builtin("scales.autoscaling") : printer(info);
-    return head(printer, withColumns, metadata)
-        .put(
-            "rows", objects.stream().map(object -> row(printer, object.glance(), include)).toList())
-        .build();
-  }
-
-  /** A table but for its rows. */
-  JsonObject.Builder head(ResourceInfo info, boolean withColumns, JsonObject metadata) {
-    return head(printer(info), withColumns, metadata);
-  }
-
-  private static JsonObject.Builder head(
-      Printer printer, boolean withColumns, JsonObject metadata) {
-    return JsonObject.builder()
-        .put("kind", "Table")
-        .put("apiVersion", "meta.k8s.io/v1")
-        .put("metadata", metadata)
-        .put("columnDefinitions", withColumns ? printer.columns() : JsonNull.NULL);
-  }
-
-  /** The row of an object. */
-  JsonObject row(ResourceInfo info, KubeObject object, String include) {
-    return row(printer(info), object, include);
-  }
-
-  private static JsonObject row(Printer printer, KubeObject object, String include) {
-    JsonObject.Builder row =
-        JsonObject.builder().put("cells", new JsonArray(printer.cells().of(object)));
-    List<JsonObject> conditions = conditions(object);
-    if (!conditions.isEmpty()) {
-      row.put("conditions", conditions);
+    Rows rows =
+        isScale(info, object)
+            ? new Rows(builtin("scales.autoscaling"), include, false)
+            : rows(info, include);
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try {
+      Renderer.joined(rows.head(withColumns, metadata), "rows", List.of(object), rows::write, out);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e); // cannot be: nothing but memory is written to
     }
-    switch (include) {
-      case "None" -> {}
-      case "Object" -> row.put("object", object.json());
-      default -> row.put("object", Renderer.metadata(object));
+    return out.toByteArray();
+  }
+
+  /** What makes the rows of a resource's objects. */
+  Rows rows(ResourceInfo info, String include) {
+    return new Rows(printer(info), include, info.custom());
+  }
+
+  /**
+   * Writes rows. Of an object's text only what its columns may show is read, and what its row holds
+   * of the object itself is copied from the text.
+   *
+   * @param whole whether columns may show anything, the field owners too
+   */
+  record Rows(Printer printer, String include, boolean whole) {
+    private static final byte[] CELLS = "{\"cells\":".getBytes(US_ASCII);
+    private static final byte[] CONDITIONS = ",\"conditions\":".getBytes(US_ASCII);
+    private static final byte[] OBJECT = ",\"object\":".getBytes(US_ASCII);
+
+    /** A table but for its rows. */
+    JsonObject head(boolean withColumns, JsonObject metadata) {
+      return JsonObject.of(
+          "kind",
+          "Table",
+          "apiVersion",
+          "meta.k8s.io/v1",
+          "metadata",
+          metadata,
+          "columnDefinitions",
+          withColumns ? printer.columns() : JsonNull.NULL);
     }
-    return row.build();
+
+    /** Writes the row of an object. */
+    void write(ServedObject object, OutputStream out) throws IOException {
+      KubeObject shown =
+          whole
+              ? object.glance()
+              : object.glance(
+                  (outer, name) -> !(outer.equals("metadata") && name.equals("managedFields")));
+      out.write(CELLS);
+      out.write(Json.bytes(new JsonArray(printer.cells().of(shown))));
+      List<JsonObject> conditions = conditions(shown);
+      if (!conditions.isEmpty()) {
+        out.write(CONDITIONS);
+        out.write(Json.bytes(JsonArray.copyOf(conditions)));
+      }
+      if (!include.equals("None")) {
+        out.write(OBJECT);
+        out.write(include.equals("Object") ? object.json() : Renderer.metadata(object));
+      }
+      out.write('}');
+    }
   }
 
   /** Whether what is shown is what a built-in kind's scale subresource answers. */
-  private static boolean isScale(ResourceInfo info, List<ServedObject> objects) {
+  private static boolean isScale(ResourceInfo info, ServedObject object) {
     return !info.custom()
-        && objects.size() == 1
-        && objects.getFirst().tree().kind().equals("Scale")
+        && object.tree().kind().equals("Scale")
         && !info.type().kind().equals("Scale");
   }
 

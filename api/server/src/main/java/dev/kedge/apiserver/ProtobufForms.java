@@ -8,13 +8,14 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Protobuf;
 import dev.kedge.model.Protobuf.ProtobufException;
+import dev.kedge.model.ProtobufWriter;
 import dev.kedge.model.Schema;
-import dev.kedge.model.Schema.Field;
+import dev.kedge.registry.Registry.ServedList;
 import dev.kedge.registry.ResourceInfo;
+import dev.kedge.registry.ServedObject;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
 
@@ -77,52 +78,59 @@ final class ProtobufForms {
     return Protobuf.encode(schema(object.groupVersionKind()), object.json());
   }
 
-  /** The bare message of an object. */
-  byte[] message(ResourceInfo info, KubeObject object) {
-    return Protobuf.encodeMessage(info.schema(), object.json());
-  }
-
   /** The bare PartialObjectMetadata of an object. */
-  byte[] metadataMessage(ResourceInfo info, KubeObject object) {
-    Schema metadata =
-        info.schema()
-            .field("metadata")
-            .map((Field field) -> field.schema().get())
-            .orElseThrow(Answers::notAcceptable);
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    bytes(out, 1, Protobuf.encodeMessage(metadata, object.metadata()));
-    return out.toByteArray();
+  static byte[] metadataMessage(ResourceInfo info, ServedObject object) {
+    ProtobufWriter writer = new ProtobufWriter();
+    writer.field(info.schema(), object.json(), "metadata");
+    return writer.bytes();
   }
 
-  /** Writes a list of bare messages, enveloped. */
+  /**
+   * Writes a list, enveloped. Its length stands at its beginning: objects whose length nobody has
+   * asked for before are made twice, rather than all be held.
+   *
+   * @param metadata whether the items are PartialObjectMetadata
+   */
   static void list(
       String apiVersion,
       String kind,
-      List<byte[]> messages,
-      String resourceVersion,
-      String continueToken,
-      long remaining,
+      ResourceInfo info,
+      ServedList list,
+      boolean metadata,
       OutputStream out)
       throws IOException {
     ByteArrayOutputStream meta = new ByteArrayOutputStream();
     bytes(meta, 1, new byte[0]);
-    bytes(meta, 2, resourceVersion.getBytes(UTF_8));
-    bytes(meta, 3, continueToken.getBytes(UTF_8));
-    if (remaining > 0) {
+    bytes(meta, 2, list.resourceVersion().getBytes(UTF_8));
+    bytes(meta, 3, list.continueToken().getBytes(UTF_8));
+    if (list.remaining() > 0) {
       varint(meta, 4 << 3);
-      varint(meta, remaining);
+      varint(meta, list.remaining());
     }
     ByteArrayOutputStream first = new ByteArrayOutputStream();
     bytes(first, 1, meta.toByteArray());
+    ProtobufWriter writer = new ProtobufWriter();
     long length = first.size();
-    for (byte[] message : messages) {
-      length += prefix(2, message.length).length + message.length;
+    for (ServedObject object : list.items()) {
+      int item;
+      if (metadata) {
+        writer.field(info.schema(), object.json(), "metadata");
+        item = writer.length();
+      } else {
+        item = object.messageLength(info.schema(), writer);
+      }
+      length += prefix(2, item).length + item;
     }
     out.write(envelopeHead(apiVersion, kind, length));
     first.writeTo(out);
-    for (byte[] message : messages) {
-      out.write(prefix(2, message.length));
-      out.write(message);
+    for (ServedObject object : list.items()) {
+      if (metadata) {
+        writer.field(info.schema(), object.json(), "metadata");
+      } else {
+        writer.message(info.schema(), object.json());
+      }
+      out.write(prefix(2, writer.length()));
+      writer.writeTo(out);
     }
     out.write(ENVELOPE_TAIL);
   }

@@ -14,15 +14,22 @@ import dev.kedge.registry.Registry.ServedList;
 import dev.kedge.registry.Registry.WatchEvent;
 import dev.kedge.registry.ResourceInfo;
 import dev.kedge.registry.ServedObject;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.util.List;
-import java.util.function.Function;
 
 /** Makes bytes of objects, lists and events in the form asked for. Any thread. */
 final class Renderer {
   private static final byte[] OBJECT_FIELD = "\",\"object\":".getBytes(US_ASCII);
-  private static final byte[] LIST_END = "]}\n".getBytes(US_ASCII);
+  private static final byte[] LIST_END = "]}".getBytes(US_ASCII);
+
+  private static final byte[] NOTHING = {'{', '}'};
+  private static final String METADATA_VERSION = "meta.k8s.io/v1";
+  private static final String METADATA_KIND = "PartialObjectMetadata";
+  private static final byte[] METADATA_HEAD =
+      ("{\"kind\":\"" + METADATA_KIND + "\",\"apiVersion\":\"" + METADATA_VERSION + "\",\"metadata\":")
+          .getBytes(US_ASCII);
 
   private final PrinterTables tables;
   private final ProtobufForms protobuf;
@@ -54,84 +61,82 @@ final class Renderer {
               ? ProtobufForms.envelope(
                   "meta.k8s.io/v1",
                   "PartialObjectMetadata",
-                  protobuf.metadataMessage(info, object.tree()))
-              : text(metadata(object.tree()), form);
-      case TABLE ->
-          text(
-              tables.table(
-                  info,
-                  List.of(object),
-                  include,
-                  true,
-                  JsonObject.builder()
-                      .putNonEmpty("resourceVersion", object.tree().resourceVersion())
-                      .build()),
-              form);
+                  ProtobufForms.metadataMessage(info, object))
+              : text(metadata(object), form);
+      case TABLE -> text(table(info, object, include, true), form);
     };
+  }
+
+  private byte[] table(
+      ResourceInfo info, ServedObject object, String include, boolean withColumns) {
+    JsonObject metadata =
+        JsonObject.builder()
+            .putNonEmpty("resourceVersion", object.tree().resourceVersion())
+            .build();
+    return tables.table(info, object, include, withColumns, metadata);
   }
 
   /** Writes a list, object by object where its form allows: lists can be large. */
   void list(ResourceInfo info, ServedList list, Form form, String include, OutputStream out)
       throws IOException {
-    boolean metadata = form.shape() == Shape.METADATA;
-    String apiVersion = metadata ? "meta.k8s.io/v1" : info.type().apiVersion();
-    String kind = metadata ? "PartialObjectMetadataList" : info.type().kind() + "List";
-    boolean plain = form.mediaType().equals(MediaType.JSON) && !form.pretty();
-    if (form.shape() == Shape.TABLE) {
-      if (!plain) {
-        out.write(text(tables.table(info, list.items(), include, true, listMeta(list)), form));
-        return;
-      }
-      joined(
-          tables.head(info, true, listMeta(list)).build(),
-          "rows",
-          list.items(),
-          object -> Json.bytes(tables.row(info, object.glance(), include)),
-          out);
+    if (form.mediaType().equals(MediaType.JSON) && !form.pretty()) {
+      json(info, list, form, include, out);
     } else if (form.mediaType().equals(MediaType.PROTOBUF)) {
-      List<byte[]> messages =
-          list.items().stream()
-              .map(
-                  object ->
-                      metadata
-                          ? protobuf.metadataMessage(info, object.glance())
-                          : protobuf.message(info, object.glance()))
-              .toList();
+      boolean metadata = form.shape() == Shape.METADATA;
       ProtobufForms.list(
-          apiVersion,
-          kind,
-          messages,
-          list.resourceVersion(),
-          list.continueToken(),
-          list.remaining(),
+          metadata ? METADATA_VERSION : info.type().apiVersion(),
+          metadata ? METADATA_KIND + "List" : info.type().kind() + "List",
+          info,
+          list,
+          metadata,
           out);
     } else {
-      JsonObject head =
-          JsonObject.of("kind", kind, "apiVersion", apiVersion, "metadata", listMeta(list));
-      if (plain) {
-        joined(
-            head,
-            "items",
-            list.items(),
-            metadata ? object -> Json.bytes(metadata(object.glance())) : ServedObject::json,
-            out);
-        return;
-      }
-      List<JsonObject> items =
-          list.items().stream()
-              .map(ServedObject::glance)
-              .map(object -> metadata ? metadata(object) : object.json())
-              .toList();
-      out.write(text(JsonObject.builder().putAll(head).put("items", items).build(), form));
+      ByteArrayOutputStream plain = new ByteArrayOutputStream();
+      json(info, list, form, include, plain);
+      out.write(text(plain.toByteArray(), form));
     }
   }
 
+  private void json(
+      ResourceInfo info, ServedList list, Form form, String include, OutputStream out)
+      throws IOException {
+    boolean metadata = form.shape() == Shape.METADATA;
+    if (form.shape() == Shape.TABLE) {
+      PrinterTables.Rows rows = tables.rows(info, include);
+      joined(rows.head(true, listMeta(list)), "rows", list.items(), rows::write, out);
+      out.write('\n');
+      return;
+    }
+    JsonObject head =
+        JsonObject.of(
+            "kind",
+            metadata ? METADATA_KIND + "List" : info.type().kind() + "List",
+            "apiVersion",
+            metadata ? METADATA_VERSION : info.type().apiVersion(),
+            "metadata",
+            listMeta(list));
+    joined(
+        head,
+        "items",
+        list.items(),
+        metadata
+            ? (object, to) -> to.write(metadata(object))
+            : (object, to) -> to.write(object.json()),
+        out);
+    out.write('\n');
+  }
+
+  /** Writes one element of a list. */
+  interface Element {
+    void write(ServedObject object, OutputStream out) throws IOException;
+  }
+
   /** A document whose last field is made and written one element after the other. */
-  private static void joined(
+  static void joined(
       JsonObject head,
       String field,
       List<ServedObject> objects,
-      Function<ServedObject, byte[]> element,
+      Element element,
       OutputStream out)
       throws IOException {
     byte[] begin = Json.bytes(head);
@@ -143,7 +148,7 @@ final class Renderer {
         out.write(',');
       }
       first = false;
-      out.write(element.apply(object));
+      element.write(object, out);
     }
     out.write(LIST_END);
   }
@@ -170,21 +175,14 @@ final class Renderer {
               : ProtobufForms.envelope(
                   info.type().apiVersion(),
                   info.type().kind(),
-                  protobuf.message(info, event.object().tree()));
+                  event.object().message(info.schema()));
       return Protobuf.watchFrame(type, object);
     }
     byte[] object =
         switch (form.shape()) {
           case OBJECT -> event.object().json();
-          case METADATA -> Json.bytes(metadata(event.object().tree()));
-          case TABLE ->
-              Json.bytes(
-                  tables.table(
-                      info,
-                      List.of(event.object()),
-                      include,
-                      firstOfTable,
-                      JsonObject.of("resourceVersion", event.object().tree().resourceVersion())));
+          case METADATA -> metadata(event.object());
+          case TABLE -> table(info, event.object(), include, firstOfTable);
         };
     return frame(type, object, form);
   }
@@ -212,22 +210,23 @@ final class Renderer {
   }
 
   /** {@code PartialObjectMetadata} of an object. */
-  static JsonObject metadata(KubeObject object) {
-    return JsonObject.of(
-        "kind",
-        "PartialObjectMetadata",
-        "apiVersion",
-        "meta.k8s.io/v1",
-        "metadata",
-        object.metadata());
+  static byte[] metadata(ServedObject object) {
+    byte[] metadata = Json.storedField(object.json(), "metadata");
+    byte[] out = new byte[METADATA_HEAD.length + Math.max(2, metadata.length) + 1];
+    System.arraycopy(METADATA_HEAD, 0, out, 0, METADATA_HEAD.length);
+    byte[] inner = metadata.length == 0 ? NOTHING : metadata;
+    System.arraycopy(inner, 0, out, METADATA_HEAD.length, inner.length);
+    out[out.length - 1] = '}';
+    return out;
   }
 
-  private static byte[] text(JsonObject document, Form form) {
+  /** A document made as plain JSON in the form asked for. */
+  private static byte[] text(byte[] json, Form form) {
     if (form.mediaType().equals(MediaType.YAML)) {
-      return Yaml.write(document).getBytes(UTF_8);
+      return Yaml.write(Json.parseStored(json)).getBytes(UTF_8);
     }
     return form.pretty()
-        ? Answers.prettyJson(document)
-        : Answers.withLineFeed(Json.bytes(document));
+        ? Answers.prettyJson(Json.parseStored(json))
+        : Answers.withLineFeed(json);
   }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kedge.builtin.BuiltinResource;
 import dev.kedge.builtin.BuiltinResources;
+import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Yaml;
@@ -188,7 +189,8 @@ class PrinterTablesTest {
       KubeObject empty =
           new KubeObject(JsonObject.of("apiVersion", "v1", "metadata", JsonObject.of("name", "x")));
       JsonObject table =
-          tables.table(info, List.of(ServedObject.of(empty)), "None", true, JsonObject.EMPTY);
+          Json.parseObject(
+              tables.table(info, ServedObject.of(empty), "None", true, JsonObject.EMPTY));
       List<JsonObject> columns = table.objects("columnDefinitions");
       assertThat(table.objects("rows").getFirst().array("cells").size())
           .as(resource.type().toString())
@@ -207,7 +209,8 @@ class PrinterTablesTest {
       object = object.with("kind", found.type().kind());
     }
     JsonObject table =
-        tables.table(info(found), List.of(ServedObject.of(object)), "None", true, JsonObject.EMPTY);
+        Json.parseObject(
+            tables.table(info(found), ServedObject.of(object), "None", true, JsonObject.EMPTY));
     return table.objects("rows").getFirst().array("cells").items().stream()
         .map(
             cell ->

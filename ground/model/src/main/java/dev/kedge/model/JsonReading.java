@@ -125,7 +125,7 @@ final class JsonReading {
     return new JsonDecimal(value);
   }
 
-  private static JsonString text(String value) {
+  static JsonString text(String value) {
     if (value.length() > COMMON_LENGTH) {
       return new JsonString(value);
     }

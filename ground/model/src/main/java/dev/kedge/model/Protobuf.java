@@ -4,9 +4,7 @@ import static dev.kedge.model.ProtobufFields.BYTES;
 import static dev.kedge.model.ProtobufFields.FIXED64;
 import static dev.kedge.model.ProtobufFields.VARINT;
 import static dev.kedge.model.ProtobufFields.bytes;
-import static dev.kedge.model.ProtobufFields.real;
 import static dev.kedge.model.ProtobufFields.text;
-import static dev.kedge.model.ProtobufFields.varint;
 
 import dev.kedge.model.Schema.Field;
 import dev.kedge.model.Schema.Type;
@@ -21,7 +19,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -121,10 +118,10 @@ public final class Protobuf {
   }
 
   /** A message's fields by number; embedded messages are kept as groups of fields. */
-  private record Message(TreeMap<Integer, Part> parts) {}
+  record Message(TreeMap<Integer, Part> parts) {}
 
   /** A field, or the fields of an embedded message. */
-  private record Part(@Nullable Field field, @Nullable Message group) {}
+  record Part(@Nullable Field field, @Nullable Message group) {}
 
   /** Whether the bytes begin as an enveloped object does. */
   public static boolean isEnveloped(byte[] bytes) {
@@ -143,17 +140,22 @@ public final class Protobuf {
     var out = new ByteArrayOutputStream();
     out.writeBytes(MAGIC);
     bytes(out, 1, type.toByteArray());
-    bytes(out, 2, encodeMessage(schema, object));
+    bytes(out, 2, encodeMessage(schema, Json.bytes(object)));
     text(out, 3, "");
     text(out, 4, "");
     return out.toByteArray();
   }
 
-  /** The bare message of an object. */
-  public static byte[] encodeMessage(Schema schema, JsonObject object) {
-    var out = new ByteArrayOutputStream();
-    write(out, message(schema), object);
-    return out.toByteArray();
+  /**
+   * The bare message of an object.
+   *
+   * @param json the object as {@link Json#bytes(JsonValue)} writes it
+   * @throws ProtobufException if the object is not of the schema
+   */
+  public static byte[] encodeMessage(Schema schema, byte[] json) {
+    ProtobufWriter writer = new ProtobufWriter();
+    writer.message(schema, json);
+    return writer.bytes();
   }
 
   /**
@@ -259,7 +261,7 @@ public final class Protobuf {
     return new Envelope(GroupVersionKind.of(apiVersion, kind), raw);
   }
 
-  private static Message message(Schema schema) {
+  static Message message(Schema schema) {
     Message known = MESSAGES.get(schema.name());
     if (known != null) {
       return known;
@@ -295,159 +297,8 @@ public final class Protobuf {
     place(group, field, numbers.subList(1, numbers.size()));
   }
 
-  // Writing
-
-  private static void write(ByteArrayOutputStream out, Message message, JsonObject object) {
-    message.parts.forEach(
-        (number, part) -> {
-          if (part.group != null) {
-            var inner = new ByteArrayOutputStream();
-            write(inner, part.group, object);
-            bytes(out, number, inner.toByteArray());
-          } else if (part.field != null) {
-            JsonValue value = object.get(part.field.name()).orElse(JsonNull.NULL);
-            if (value != JsonNull.NULL) {
-              value(out, number, part.field.schema().get(), value);
-            }
-          }
-        });
-  }
-
-  private static void value(ByteArrayOutputStream out, int number, Schema schema, JsonValue value) {
-    if (value == JsonNull.NULL) {
-      bytes(out, number, new byte[0]); // a zero time inside a map
-      return;
-    }
-    switch (schema.type()) {
-      case OBJECT -> {
-        var inner = new ByteArrayOutputStream();
-        write(inner, message(schema), object(value));
-        bytes(out, number, inner.toByteArray());
-      }
-      case LIST -> {
-        if (schema.name().isEmpty()) {
-          array(value).items().forEach(item -> value(out, number, schema.item(), item));
-        } else {
-          var inner = new ByteArrayOutputStream();
-          array(value).items().forEach(item -> value(inner, 1, schema.item(), item));
-          bytes(out, number, inner.toByteArray());
-        }
-      }
-      case MAP -> {
-        JsonObject map = object(value);
-        for (String name : new TreeSet<>(map.names())) {
-          var entry = new ByteArrayOutputStream();
-          text(entry, 1, name);
-          value(entry, 2, schema.item(), map.get(name).orElseThrow());
-          bytes(out, number, entry.toByteArray());
-        }
-      }
-      case STRING -> text(out, number, string(value));
-      case BOOLEAN -> varint(out, number, value == JsonBoolean.TRUE ? 1 : 0);
-      case INTEGER -> varint(out, number, integer(value));
-      case NUMBER ->
-          real(
-              out, number, value instanceof JsonDecimal decimal ? decimal.value() : integer(value));
-      case BYTES -> bytes(out, number, Base64.getMimeDecoder().decode(string(value)));
-      case QUANTITY -> {
-        var inner = new ByteArrayOutputStream();
-        text(inner, 1, value instanceof JsonString text ? text.value() : value.toString());
-        bytes(out, number, inner.toByteArray());
-      }
-      case INT_OR_STRING -> {
-        var inner = new ByteArrayOutputStream();
-        boolean text = value instanceof JsonString;
-        varint(inner, 1, text ? 1 : 0);
-        varint(inner, 2, text ? 0 : integer(value));
-        text(inner, 3, text ? string(value) : "");
-        bytes(out, number, inner.toByteArray());
-      }
-      case TIME, MICRO_TIME -> {
-        Instant instant =
-            SchemaDecoder.instant(string(value))
-                .orElseThrow(() -> new ProtobufException("not a time: " + value));
-        var inner = new ByteArrayOutputStream();
-        varint(inner, 1, instant.getEpochSecond());
-        varint(inner, 2, instant.getNano());
-        bytes(out, number, inner.toByteArray());
-      }
-      case DURATION -> {
-        Duration duration =
-            GoDuration.find(string(value))
-                .orElseThrow(() -> new ProtobufException("not a duration: " + value));
-        var inner = new ByteArrayOutputStream();
-        varint(inner, 1, duration.toNanos());
-        bytes(out, number, inner.toByteArray());
-      }
-      case FIELDS_V1, RAW_EXTENSION -> {
-        var inner = new ByteArrayOutputStream();
-        bytes(inner, 1, Json.bytes(value));
-        bytes(out, number, inner.toByteArray());
-      }
-      case ANY -> bytes(out, number, any(schema, value));
-    }
-  }
-
-  /** The types of apiextensions whose JSON form is one of several. */
-  private static byte[] any(Schema schema, JsonValue value) {
-    var out = new ByteArrayOutputStream();
-    switch (simpleName(schema)) {
-      case "JSON" -> bytes(out, 1, Json.bytes(value));
-      case "JSONSchemaPropsOrBool" -> {
-        varint(out, 1, value == JsonBoolean.FALSE ? 0 : 1);
-        if (value instanceof JsonObject) {
-          value(out, 2, schema.item(), value);
-        }
-      }
-      case "JSONSchemaPropsOrArray" -> {
-        if (value instanceof JsonArray array) {
-          array.items().forEach(item -> value(out, 2, schema.item(), item));
-        } else {
-          value(out, 1, schema.item(), value);
-        }
-      }
-      case "JSONSchemaPropsOrStringArray" -> {
-        if (value instanceof JsonArray array) {
-          array.strings().forEach(text -> text(out, 2, text));
-        } else {
-          value(out, 1, schema.item(), value);
-        }
-      }
-      default -> throw new ProtobufException("no protobuf form known for " + schema.name());
-    }
-    return out.toByteArray();
-  }
-
-  private static String simpleName(Schema schema) {
+  static String simpleName(Schema schema) {
     return schema.name().substring(schema.name().lastIndexOf('.') + 1);
-  }
-
-  private static JsonObject object(JsonValue value) {
-    if (value instanceof JsonObject object) {
-      return object;
-    }
-    throw new ProtobufException("not an object: " + value);
-  }
-
-  private static JsonArray array(JsonValue value) {
-    if (value instanceof JsonArray array) {
-      return array;
-    }
-    throw new ProtobufException("not an array: " + value);
-  }
-
-  private static String string(JsonValue value) {
-    if (value instanceof JsonString text) {
-      return text.value();
-    }
-    throw new ProtobufException("not a string: " + value);
-  }
-
-  private static long integer(JsonValue value) {
-    if (value instanceof JsonInteger number) {
-      return number.value();
-    }
-    throw new ProtobufException("not an integer: " + value);
   }
 
   // Reading

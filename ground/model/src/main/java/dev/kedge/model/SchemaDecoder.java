@@ -2,16 +2,13 @@ package dev.kedge.model;
 
 import dev.kedge.model.Schema.Field;
 import dev.kedge.model.Schema.Type;
-import java.time.DateTimeException;
 import java.time.Instant;
-import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -366,7 +363,7 @@ public final class SchemaDecoder {
       throw new TypeFault(unmarshal(value, "Go value", "string"));
     }
     Instant instant =
-        instant(text.value())
+        Times.instant(text.value())
             .orElseThrow(
                 () ->
                     new TypeFault(
@@ -377,15 +374,6 @@ public final class SchemaDecoder {
                             + "\" as \"2006\""));
     String canonical = format.format(instant.truncatedTo(ChronoUnit.MICROS));
     return canonical.equals(text.value()) ? value : new JsonString(canonical);
-  }
-
-  /** Reads an RFC 3339 time. */
-  static Optional<Instant> instant(String text) {
-    try {
-      return Optional.of(OffsetDateTime.parse(text).toInstant());
-    } catch (DateTimeException _) {
-      return Optional.empty();
-    }
   }
 
   /** The canonical text of a {@code metav1.Time} or {@code MicroTime}. */

@@ -15,6 +15,7 @@ public final class Item {
   private final long createRevision;
   private final long revision;
   private volatile @Nullable WeakReference<Object> shared;
+  private volatile int length;
 
   Item(String key, byte[] json, IndexRow row, long createRevision, long revision) {
     this.key = key;
@@ -61,6 +62,18 @@ public final class Item {
       shared = new WeakReference<>(value);
     }
     return (T) value;
+  }
+
+  /**
+   * The length of another encoding of this version, which lists must know before they write it; 0
+   * until somebody {@link #encodedLength(int) says} it. One item has one such encoding.
+   */
+  public int encodedLength() {
+    return length;
+  }
+
+  public void encodedLength(int found) {
+    length = found;
   }
 
   /** The same object with another resource version: how a deletion is told. */
