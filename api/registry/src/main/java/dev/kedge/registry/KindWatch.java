@@ -23,12 +23,16 @@ final class KindWatch implements ServedWatch {
   /** How long a quiet watch goes without a bookmark. */
   private static final Duration BOOKMARKS = Duration.ofMinutes(1);
 
+  /** Initial events that are made together. */
+  private static final int AT_ONCE = 100;
+
   private final Served served;
   private final CacheWatch watch;
   private final boolean bookmarks;
   private final boolean marksInitial;
   private final Optional<Predicate<KubeObject>> wanted;
   private List<Item> initial;
+  private int toldOfInitial;
   private boolean begun;
   private long nextBookmark = System.nanoTime() + BOOKMARKS.toNanos();
 
@@ -55,15 +59,7 @@ final class KindWatch implements ServedWatch {
   @Override
   public List<WatchEvent> take(Duration atMost) throws InterruptedException {
     if (!begun) {
-      begun = true;
-      List<WatchEvent> first = new ArrayList<>(initial.size() + 1);
-      for (ServedObject object : served.objects(initial)) {
-        first.add(new WatchEvent(WatchEvent.Type.ADDED, object));
-      }
-      initial = List.of();
-      if (marksInitial && bookmarks) {
-        first.add(bookmark(true));
-      }
+      List<WatchEvent> first = first();
       if (!first.isEmpty()) {
         return first;
       }
@@ -83,7 +79,7 @@ final class KindWatch implements ServedWatch {
     }
     List<WatchEvent> told = new ArrayList<>(events.size() + 1);
     Iterator<ServedObject> before = wanted.isEmpty() ? Collections.emptyIterator() : before(events);
-    List<ServedObject> objects = served.objects(events.stream().map(CacheEvent::item).toList());
+    List<ServedObject> objects = served.shared(events.stream().map(CacheEvent::item).toList());
     for (int i = 0; i < events.size(); i++) {
       WatchEvent.Type type =
           switch (events.get(i).type()) {
@@ -125,6 +121,25 @@ final class KindWatch implements ServedWatch {
     return served
         .objects(events.stream().flatMap(event -> event.before().stream()).toList())
         .iterator();
+  }
+
+  /** The next of the initial events: not all at once, as they may be many, and readers slow. */
+  private List<WatchEvent> first() {
+    int most = served.converter().together() ? initial.size() : AT_ONCE;
+    int end = Math.min(toldOfInitial + most, initial.size());
+    List<WatchEvent> first = new ArrayList<>(end - toldOfInitial + 1);
+    for (ServedObject object : served.objects(initial.subList(toldOfInitial, end))) {
+      first.add(new WatchEvent(WatchEvent.Type.ADDED, object));
+    }
+    toldOfInitial = end;
+    if (end == initial.size()) {
+      begun = true;
+      initial = List.of();
+      if (marksInitial && bookmarks) {
+        first.add(bookmark(true));
+      }
+    }
+    return first;
   }
 
   private WatchEvent bookmark(boolean initialEnd) {

@@ -86,15 +86,17 @@ final class WatchSocket implements Frames {
   }
 
   @Override
-  public void send(List<byte[]> frames) throws IOException {
-    for (byte[] frame : frames) {
-      if (text) {
-        socket.sendText(frame);
-      } else {
-        socket.sendBinary(frame, LENGTH, frame.length - LENGTH);
-      }
+  public void send(byte[] frame) throws IOException {
+    if (text) {
+      socket.sendText(frame);
+    } else {
+      socket.sendBinary(frame, LENGTH, frame.length - LENGTH);
     }
   }
+
+  /** Every message has been sent on its own. */
+  @Override
+  public void flush() {}
 
   @Override
   public void close() throws IOException {

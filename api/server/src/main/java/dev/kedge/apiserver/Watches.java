@@ -56,7 +56,8 @@ final class Watches {
       }
       // As upstream: the watch begins, and its only event says that history is gone.
       try (Frames out = start(call, form, () -> {})) {
-        out.send(List.of(renderer.error(e.status().json(), form)));
+        out.send(renderer.error(e.status().json(), form));
+        out.flush();
       }
       return;
     }
@@ -90,19 +91,19 @@ final class Watches {
       try {
         events = watch.take(Duration.ofNanos(Math.min(left, LONGEST_TAKE.toNanos())));
       } catch (ApiException e) {
-        out.send(List.of(renderer.error(e.status().json(), form)));
+        out.send(renderer.error(e.status().json(), form));
+        out.flush();
         return;
       }
       if (events.isEmpty()) {
         continue;
       }
-      List<byte[]> frames = new ArrayList<>(events.size());
       for (WatchEvent event : events) {
         boolean withColumns = first || form.shape() != Shape.TABLE;
-        frames.add(renderer.event(request.resource(), event, form, include, withColumns));
+        out.send(renderer.event(request.resource(), event, form, include, withColumns));
         first = false;
       }
-      out.send(frames);
+      out.flush();
       metrics.watchEvents(call.info(), events.size());
     }
   }
@@ -115,16 +116,30 @@ final class Watches {
 
   /** Where frames go. For one thread. */
   interface Frames extends AutoCloseable {
-    /** Sends frames that came together, at once. */
-    void send(List<byte[]> frames) throws IOException;
+    /** Takes a frame; those that come together may wait for {@link #flush}. */
+    void send(byte[] frame) throws IOException;
+
+    /** Sends what waits. */
+    void flush() throws IOException;
 
     /** Tells the client that the watch is over. */
     @Override
     void close() throws IOException;
   }
 
-  /** The body of an ordinary answer. */
-  private record Body(OutputStream out) implements Frames {
+  /** The body of an ordinary answer. A quiet watch keeps no buffer. */
+  private static final class Body implements Frames {
+    /** Bytes that are sent in one piece: the events of a busy watch, but not all of its first. */
+    private static final int PIECE = 64 * 1024;
+
+    private final OutputStream out;
+    private List<byte[]> waiting = List.of();
+    private int length;
+
+    private Body(OutputStream out) {
+      this.out = out;
+    }
+
     static Body start(Call call, Form form) throws IOException {
       String type =
           form.mediaType().equals(MediaType.JSON) && form.shape() == Shape.OBJECT
@@ -136,20 +151,40 @@ final class Watches {
     }
 
     @Override
-    public void send(List<byte[]> frames) throws IOException {
-      // One piece per batch: a quiet watch keeps no buffer.
-      out.write(frames.size() == 1 ? frames.getFirst() : joined(frames));
-      out.flush();
+    public void send(byte[] frame) throws IOException {
+      if (waiting.isEmpty()) {
+        waiting = new ArrayList<>(1);
+      }
+      waiting.add(frame);
+      length += frame.length;
+      if (length >= PIECE) {
+        write();
+      }
     }
 
-    private static byte[] joined(List<byte[]> frames) {
-      byte[] all = new byte[frames.stream().mapToInt(frame -> frame.length).sum()];
+    private void write() throws IOException {
+      byte[] piece = waiting.size() == 1 ? waiting.getFirst() : joined();
+      waiting = List.of();
+      length = 0;
+      out.write(piece);
+    }
+
+    private byte[] joined() {
+      byte[] all = new byte[length];
       int at = 0;
-      for (byte[] frame : frames) {
+      for (byte[] frame : waiting) {
         System.arraycopy(frame, 0, all, at, frame.length);
         at += frame.length;
       }
       return all;
+    }
+
+    @Override
+    public void flush() throws IOException {
+      if (length > 0) {
+        write();
+      }
+      out.flush();
     }
 
     @Override

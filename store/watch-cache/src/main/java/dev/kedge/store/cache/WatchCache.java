@@ -582,6 +582,13 @@ public final class WatchCache implements AutoCloseable {
         new ArrayList<>(limit <= 0 && selection.equals(Selection.ALL) ? state.size() : 16);
     boolean more = false;
     long remaining = 0;
+    if (most == Integer.MAX_VALUE && selection.wholeScope()) {
+      // The range is what is selected: no look at each item, which would be one into cold memory.
+      for (Item item : range.values()) {
+        items.add(item);
+      }
+      return new Listing(items, revision, false, 0);
+    }
     for (Item item : range.values()) {
       if (items.size() >= most) {
         if (selection.wholeScope()) {
