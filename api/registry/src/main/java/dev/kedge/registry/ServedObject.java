@@ -77,8 +77,7 @@ public final class ServedObject {
   /** A part of the parsed form, without the whole being made; kept by the caller only. */
   public KubeObject part(FieldFilter filter) {
     KubeObject known = tree;
-    return new KubeObject(
-        known == null ? Json.parseStored(json, filter) : filter.of(known.json()));
+    return new KubeObject(known == null ? Json.parseStored(json, filter) : filter.of(known.json()));
   }
 
   /**

@@ -874,9 +874,12 @@ final class PrinterColumns {
       }
     }
     if (!started.isEmpty()) {
-      Instant until = ended.isEmpty() ? clock.instant() : Times.instant(ended).orElse(clock.instant());
+      Instant until =
+          ended.isEmpty() ? clock.instant() : Times.instant(ended).orElse(clock.instant());
       duration =
-          Times.instant(started).map(from -> Durations.human(Duration.between(from, until))).orElse("");
+          Times.instant(started)
+              .map(from -> Durations.human(Duration.between(from, until)))
+              .orElse("");
     }
     if (state.isEmpty()) {
       state = job.deleting() ? "Terminating" : "Running";

@@ -28,7 +28,11 @@ final class Renderer {
   private static final String METADATA_VERSION = "meta.k8s.io/v1";
   private static final String METADATA_KIND = "PartialObjectMetadata";
   private static final byte[] METADATA_HEAD =
-      ("{\"kind\":\"" + METADATA_KIND + "\",\"apiVersion\":\"" + METADATA_VERSION + "\",\"metadata\":")
+      ("{\"kind\":\""
+              + METADATA_KIND
+              + "\",\"apiVersion\":\""
+              + METADATA_VERSION
+              + "\",\"metadata\":")
           .getBytes(US_ASCII);
 
   private final PrinterTables tables;
@@ -97,8 +101,7 @@ final class Renderer {
     }
   }
 
-  private void json(
-      ResourceInfo info, ServedList list, Form form, String include, OutputStream out)
+  private void json(ResourceInfo info, ServedList list, Form form, String include, OutputStream out)
       throws IOException {
     boolean metadata = form.shape() == Shape.METADATA;
     if (form.shape() == Shape.TABLE) {
@@ -133,11 +136,7 @@ final class Renderer {
 
   /** A document whose last field is made and written one element after the other. */
   static void joined(
-      JsonObject head,
-      String field,
-      List<ServedObject> objects,
-      Element element,
-      OutputStream out)
+      JsonObject head, String field, List<ServedObject> objects, Element element, OutputStream out)
       throws IOException {
     byte[] begin = Json.bytes(head);
     out.write(begin, 0, begin.length - 1);
@@ -225,8 +224,6 @@ final class Renderer {
     if (form.mediaType().equals(MediaType.YAML)) {
       return Yaml.write(Json.parseStored(json)).getBytes(UTF_8);
     }
-    return form.pretty()
-        ? Answers.prettyJson(Json.parseStored(json))
-        : Answers.withLineFeed(json);
+    return form.pretty() ? Answers.prettyJson(Json.parseStored(json)) : Answers.withLineFeed(json);
   }
 }

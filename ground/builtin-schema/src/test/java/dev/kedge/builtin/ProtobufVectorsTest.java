@@ -63,7 +63,8 @@ class ProtobufVectorsTest {
                 + written.length
                 + " written");
       }
-      if (!java.util.Arrays.equals(Protobuf.encode(schema, (JsonObject) reversed(json)), expected)) {
+      if (!java.util.Arrays.equals(
+          Protobuf.encode(schema, (JsonObject) reversed(json)), expected)) {
         faults.add(kind + ": bytes differ when fields come in another order");
       }
       if (!Json.parseStored(Json.bytes(json)).equals(json)) {
@@ -89,13 +90,17 @@ class ProtobufVectorsTest {
         for (int i = object.size() - 1; i >= 0; i--) {
           // What is kept as it is keeps its order.
           boolean raw =
-              object.nameAt(i).matches("fieldsV1|object|oldObject|options|raw|data|parameters|configuration")
+              object
+                      .nameAt(i)
+                      .matches(
+                          "fieldsV1|object|oldObject|options|raw|data|parameters|configuration")
                   && !object.has("binaryData");
           builder.put(object.nameAt(i), raw ? object.valueAt(i) : reversed(object.valueAt(i)));
         }
         yield builder.build();
       }
-      case JsonArray array -> new JsonArray(array.items().stream().map(ProtobufVectorsTest::reversed).toList());
+      case JsonArray array ->
+          new JsonArray(array.items().stream().map(ProtobufVectorsTest::reversed).toList());
       default -> value;
     };
   }

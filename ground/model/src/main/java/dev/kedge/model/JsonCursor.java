@@ -164,8 +164,7 @@ final class JsonCursor {
 
   /** Whether the last name is this one, of this hash. */
   boolean isName(byte[] name, int hash) {
-    return hash == nameHash
-        && Arrays.equals(json, textStart, textEnd, name, 0, name.length);
+    return hash == nameHash && Arrays.equals(json, textStart, textEnd, name, 0, name.length);
   }
 
   /** The hash of the last name, as {@link #hash}. */
@@ -331,8 +330,7 @@ final class JsonCursor {
     }
     String name = string().intern();
     if (!escaped && name.length() <= LONGEST_COMMON_NAME) {
-      NAMES[slot] =
-          new Name(Arrays.copyOfRange(json, textStart, textEnd), nameHash, name);
+      NAMES[slot] = new Name(Arrays.copyOfRange(json, textStart, textEnd), nameHash, name);
     }
     return name;
   }

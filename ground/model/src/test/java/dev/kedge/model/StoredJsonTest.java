@@ -47,7 +47,18 @@ class StoredJsonTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "{", "{\"a", "{\"a\":", "{\"a\":[1", "{\"a\":\"\\", "[]", "{a:1}", "{\"a\":x}"})
+  @ValueSource(
+      strings = {
+        "",
+        "{",
+        "{\"a",
+        "{\"a\":",
+        "{\"a\":[1",
+        "{\"a\":\"\\",
+        "[]",
+        "{a:1}",
+        "{\"a\":x}"
+      })
   void refusesWhatIsNoJson(String text) {
     assertThatThrownBy(() -> Json.parseStored(text.getBytes(UTF_8)))
         .isInstanceOf(JsonSyntaxException.class);
