@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,7 +42,15 @@ final class Call implements Exchange {
   Call(Exchange exchange) {
     this.exchange = exchange;
     String given = exchange.headers().first("Audit-ID").orElse("");
-    this.auditId = given.isEmpty() || given.length() > 64 ? UUID.randomUUID().toString() : given;
+    this.auditId = given.isEmpty() || given.length() > 64 ? newAuditId() : given;
+  }
+
+  /** A random UUID. It names a request in logs and guards nothing: it need not be unguessable. */
+  private static String newAuditId() {
+    ThreadLocalRandom random = ThreadLocalRandom.current();
+    long high = random.nextLong() & ~0xf000L | 0x4000L;
+    long low = random.nextLong() & ~(3L << 62) | 1L << 63;
+    return new UUID(high, low).toString();
   }
 
   RequestInfo info() {
@@ -134,6 +143,9 @@ final class Call implements Exchange {
 
   /** The warnings, each once; cut as upstream cuts them when they are too long together. */
   private List<String> shortWarnings() {
+    if (warnings.isEmpty()) {
+      return List.of();
+    }
     List<String> once = warnings.stream().distinct().toList();
     if (once.stream().mapToInt(String::length).sum() <= WARNINGS_LENGTH) {
       return once;

@@ -38,19 +38,26 @@ public record Headers(List<Header> all) {
         all.stream().filter(header -> !header.name().equalsIgnoreCase(name)).toList());
   }
 
+  // Loops, not streams: every request asks for a dozen fields.
+
   /** The first value of a field. */
   public Optional<String> first(String name) {
-    return all.stream()
-        .filter(header -> header.name().equalsIgnoreCase(name))
-        .map(Header::value)
-        .findFirst();
+    for (Header header : all) {
+      if (header.name().equalsIgnoreCase(name)) {
+        return Optional.of(header.value());
+      }
+    }
+    return Optional.empty();
   }
 
   /** All values of a field, in order. */
   public List<String> values(String name) {
-    return all.stream()
-        .filter(header -> header.name().equalsIgnoreCase(name))
-        .map(Header::value)
-        .toList();
+    List<String> values = new ArrayList<>(1);
+    for (Header header : all) {
+      if (header.name().equalsIgnoreCase(name)) {
+        values.add(header.value());
+      }
+    }
+    return List.copyOf(values);
   }
 }

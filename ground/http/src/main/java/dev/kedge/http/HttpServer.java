@@ -13,6 +13,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
@@ -146,7 +147,10 @@ public final class HttpServer implements AutoCloseable {
     QueuedThreadPool pool = new QueuedThreadPool(32, 2, 30_000);
     pool.setName("http");
     pool.setDaemon(true);
-    pool.setReservedThreads(1);
+    // Platform threads only select. A reserved one would run handlers itself.
+    pool.setReservedThreads(0);
+    pool.setVirtualThreadsExecutor(
+        Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("http").factory()));
     this.server =
         new Server(pool, null, new ArrayByteBufferPool(0, 1024, 65_536, 1024, 8L << 20, 16L << 20));
     server.setStopAtShutdown(false);
@@ -358,8 +362,8 @@ public final class HttpServer implements AutoCloseable {
     return http2;
   }
 
-  /** The one handler the library knows: hands each request to a virtual thread. */
-  private final class Entry extends org.eclipse.jetty.server.Handler.Abstract.NonBlocking {
+  /** The one handler the library knows: each request has a virtual thread. */
+  private final class Entry extends org.eclipse.jetty.server.Handler.Abstract {
     @Override
     public boolean handle(Request request, Response response, Callback callback) {
       if (request.getConnectionMetaData().getConnection() instanceof TimedHttp1Connection timed) {
@@ -376,7 +380,14 @@ public final class HttpServer implements AutoCloseable {
         ended(exchange);
         return true;
       }
-      Thread.ofVirtual().name("http-request").start(() -> run(exchange));
+      // The library runs this on a virtual thread: one that it made for the bytes that came, or for
+      // one stream of HTTP/2. An upgrade happens when this method has returned.
+      if (Thread.currentThread().isVirtual()
+          && !request.getHeaders().contains(HttpHeader.UPGRADE)) {
+        run(exchange);
+      } else {
+        Thread.ofVirtual().name("http-request").start(() -> run(exchange));
+      }
       return true;
     }
   }

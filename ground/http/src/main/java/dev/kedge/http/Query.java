@@ -53,7 +53,13 @@ public record Query(List<Parameter> all) {
 
   /** The first value of a parameter. */
   public Optional<String> first(String name) {
-    return all.stream().filter(p -> p.name().equals(name)).map(Parameter::value).findFirst();
+    // A loop, not a stream: every request asks for a dozen parameters.
+    for (Parameter parameter : all) {
+      if (parameter.name().equals(name)) {
+        return Optional.of(parameter.value());
+      }
+    }
+    return Optional.empty();
   }
 
   /** The first value of a parameter, or the empty string. */

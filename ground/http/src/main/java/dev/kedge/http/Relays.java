@@ -3,6 +3,7 @@ package dev.kedge.http;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 
 /** Copies bytes between connections. */
@@ -37,7 +38,7 @@ final class Relays {
     try {
       copy(from.in(), to.out());
       to.out().close();
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) {
       LOG.log(System.Logger.Level.DEBUG, "a relayed connection broke", e);
       close(from);
       close(to);

@@ -79,6 +79,7 @@ final class ServerCommand {
       }
       startup.say("Kubeconfig: " + config.kubeconfig());
       startup.say("Next: " + next(config, values));
+      HeapKeeper.start();
       stop.await();
       startup.say(
           config.runAgent()
