@@ -75,7 +75,12 @@ record CertificateRequest(
         }
       }
       return new CertificateRequest(request.getSubject(), alternatives, others, key);
-    } catch (IOException | IllegalArgumentException | GeneralSecurityException e) {
+    } catch (IOException
+        | IllegalArgumentException
+        // Thrown by the library for encodings that it does not expect.
+        | IllegalStateException
+        | ClassCastException
+        | GeneralSecurityException e) {
       throw new IllegalArgumentException("unable to parse the request: " + e.getMessage(), e);
     }
   }

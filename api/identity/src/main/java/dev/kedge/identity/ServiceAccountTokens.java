@@ -203,7 +203,7 @@ public final class ServiceAccountTokens implements TokenAuthenticator {
       }
     }
     Instant expires =
-        legacy ? Instant.MAX : Instant.ofEpochSecond(claims.integerOr(Long.MAX_VALUE >> 20, "exp"));
+        legacy ? Instant.MAX : instant(claims.integerOr(Long.MAX_VALUE >> 20, "exp"));
     Instant until = now.plus(CACHED);
     cache.put(cacheKey, new Cached(result, expires.isBefore(until) ? expires : until));
     return Optional.of(result);
@@ -247,10 +247,16 @@ public final class ServiceAccountTokens implements TokenAuthenticator {
     return JsonObject.of("keys", keys);
   }
 
+  /** A time in seconds, at most the last one that there is. */
+  private static Instant instant(long seconds) {
+    return Instant.ofEpochSecond(
+        Math.clamp(seconds, Instant.MIN.getEpochSecond(), Instant.MAX.getEpochSecond()));
+  }
+
   private Authenticated check(JsonObject claims, List<String> wanted, Instant now)
       throws InvalidTokenException {
-    Instant expires = Instant.ofEpochSecond(claims.integer("exp"));
-    Instant from = Instant.ofEpochSecond(claims.integer("nbf"));
+    Instant expires = instant(claims.integer("exp"));
+    Instant from = instant(claims.integer("nbf"));
     if (!expires.isAfter(now)) {
       throw new InvalidTokenException("service account token has expired");
     }

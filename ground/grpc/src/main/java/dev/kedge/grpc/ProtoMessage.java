@@ -17,6 +17,8 @@ public final class ProtoMessage {
   private static final ProtoMessage EMPTY = new ProtoMessage(new byte[0]);
 
   private final byte[] source;
+  // Twice the number, and one where the value is the place of bytes: who reads a field in another
+  // way than it was written reads none, as with an unknown one.
   private int[] fields = new int[8];
   // A scalar's value, or offset << 32 | length of a length-delimited field.
   private long[] values = new long[8];
@@ -42,14 +44,14 @@ public final class ProtoMessage {
       long tag = cursor.varint();
       int field = (int) (tag >>> 3);
       switch ((int) (tag & 7)) {
-        case 0 -> message.add(field, cursor.varint());
-        case 1 -> message.add(field, cursor.fixed(8));
+        case 0 -> message.add(field << 1, cursor.varint());
+        case 1 -> message.add(field << 1, cursor.fixed(8));
         case 2 -> {
           int size = (int) cursor.varint();
-          message.add(field, (long) cursor.position << 32 | size);
+          message.add(field << 1 | 1, (long) cursor.position << 32 | size);
           cursor.skip(size);
         }
-        case 5 -> message.add(field, cursor.fixed(4));
+        case 5 -> message.add(field << 1, cursor.fixed(4));
         default -> throw malformed();
       }
     }
@@ -69,21 +71,29 @@ public final class ProtoMessage {
     values[count++] = value;
   }
 
-  private int last(int field) {
+  private int last(int key) {
     for (int i = count - 1; i >= 0; i--) {
-      if (fields[i] == field) {
+      if (fields[i] == key) {
         return i;
       }
     }
     return -1;
   }
 
+  private int lastScalar(int field) {
+    return last(field << 1);
+  }
+
+  private int lastBytes(int field) {
+    return last(field << 1 | 1);
+  }
+
   public boolean has(int field) {
-    return last(field) >= 0;
+    return lastBytes(field) >= 0 || lastScalar(field) >= 0;
   }
 
   public long integer(int field) {
-    int index = last(field);
+    int index = lastScalar(field);
     return index < 0 ? 0 : values[index];
   }
 
@@ -101,12 +111,12 @@ public final class ProtoMessage {
   }
 
   public String string(int field) {
-    int index = last(field);
+    int index = lastBytes(field);
     return index < 0 ? "" : text(values[index]);
   }
 
   public byte[] bytes(int field) {
-    int index = last(field);
+    int index = lastBytes(field);
     if (index < 0) {
       return new byte[0];
     }
@@ -115,14 +125,14 @@ public final class ProtoMessage {
   }
 
   public ProtoMessage message(int field) {
-    int index = last(field);
+    int index = lastBytes(field);
     return index < 0 ? EMPTY : parse(source, (int) (values[index] >>> 32), (int) values[index]);
   }
 
   public List<String> strings(int field) {
     List<String> all = new ArrayList<>();
     for (int i = 0; i < count; i++) {
-      if (fields[i] == field) {
+      if (fields[i] == (field << 1 | 1)) {
         all.add(text(values[i]));
       }
     }
@@ -132,7 +142,7 @@ public final class ProtoMessage {
   public <T> List<T> messages(int field, Function<ProtoMessage, T> decode) {
     List<T> all = new ArrayList<>();
     for (int i = 0; i < count; i++) {
-      if (fields[i] == field) {
+      if (fields[i] == (field << 1 | 1)) {
         all.add(decode.apply(parse(source, (int) (values[i] >>> 32), (int) values[i])));
       }
     }
@@ -142,7 +152,7 @@ public final class ProtoMessage {
   public Map<String, String> map(int field) {
     Map<String, String> all = new LinkedHashMap<>();
     for (int i = 0; i < count; i++) {
-      if (fields[i] == field) {
+      if (fields[i] == (field << 1 | 1)) {
         ProtoMessage entry = parse(source, (int) (values[i] >>> 32), (int) values[i]);
         all.put(entry.string(1), entry.string(2));
       }

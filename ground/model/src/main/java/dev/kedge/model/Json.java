@@ -28,6 +28,8 @@ public final class Json {
 
   private static JsonFactory factory(int depth) {
     return new JsonFactoryBuilder()
+        // JSON is UTF-8 here; zeros between its bytes must not be taken for UTF-16 or UTF-32.
+        .disable(JsonFactory.Feature.CHARSET_DETECTION)
         .streamReadConstraints(
             StreamReadConstraints.builder()
                 .maxNestingDepth(depth)

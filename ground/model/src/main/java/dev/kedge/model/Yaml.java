@@ -364,6 +364,9 @@ public final class Yaml {
     private static JsonValue scalar(ScalarNode scalar) {
       Tag tag = scalar.getTag();
       String text = scalar.getValue();
+      if (hasHalfOfPair(text)) {
+        throw fault(scalar, "found invalid Unicode character escape code");
+      }
       if (tag.equals(PLAIN)) {
         return number(scalar, plain(text));
       }
@@ -387,6 +390,16 @@ public final class Yaml {
         return value;
       }
       return tag.equals(Tag.NULL) ? JsonNull.NULL : new JsonString(text);
+    }
+
+    /** Whether an escape made half of a surrogate pair that stands alone: no character. */
+    private static boolean hasHalfOfPair(String text) {
+      for (int i = 0; i < text.length(); i++) {
+        if (Character.isSurrogate(text.charAt(i))) {
+          return text.codePoints().anyMatch(c -> c >= 0xD800 && c <= 0xDFFF);
+        }
+      }
+      return false;
     }
 
     private static JsonValue number(ScalarNode scalar, JsonValue value) {

@@ -3,6 +3,7 @@ package dev.kedge.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -70,6 +71,20 @@ class JsonTest {
         .isEqualTo(Json.parse("[\"\ufffd!\",\"\ud83d\ude00\"]"));
     byte[] raw = {'[', '"', (byte) 0xED, (byte) 0xA0, (byte) 0xBD, '"', ']'};
     assertThatThrownBy(() -> Json.parse(raw)).isInstanceOf(JsonSyntaxException.class);
+  }
+
+  @Test
+  void onlyUtf8IsRead() {
+    String text = "{\"a\": 1}";
+    for (Charset other :
+        List.of(
+            StandardCharsets.UTF_16BE, StandardCharsets.UTF_16LE, StandardCharsets.UTF_32LE)) {
+      assertThatThrownBy(() -> Json.parse(text.getBytes(other)))
+          .isInstanceOf(JsonSyntaxException.class);
+    }
+    byte[] neither = new byte[28];
+    neither[27] = 0x26;
+    assertThatThrownBy(() -> Json.parse(neither)).isInstanceOf(JsonSyntaxException.class);
   }
 
   @Test

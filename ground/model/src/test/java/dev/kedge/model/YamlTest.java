@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -144,5 +145,16 @@ class YamlTest {
   void readsWhatItWrites(String text) {
     JsonValue value = JsonObject.of("k", text, text, JsonArray.of(text, JsonObject.of("a", text)));
     assertThat(Yaml.parse(Yaml.write(value))).isEqualTo(value);
+  }
+
+  @Test
+  void halvesOfSurrogatePairsAreNoCharacters() {
+    assertThat(Yaml.parse("a: \"\\ud83d\\ude00\"")).isEqualTo(JsonObject.of("a", "\ud83d\ude00"));
+    for (String text : List.of("a: \"\\ud83d\"", "\"\\ude00\": 1", "- \"x\\udc00y\"")) {
+      assertThatThrownBy(() -> Yaml.parse(text))
+          .as(text)
+          .isInstanceOf(JsonSyntaxException.class)
+          .hasMessageContaining("found invalid Unicode character escape code");
+    }
   }
 }

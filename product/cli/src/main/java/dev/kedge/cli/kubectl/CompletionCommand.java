@@ -54,10 +54,8 @@ final class CompletionCommand {
           return
         fi
         found=("${(@)found//:/\\\\:}")
-        _describe -t kubectl kubectl "${(@)found/$'\\t'/:}" 2>/dev/null || {
-          found=("${(@)found/$'\\t'/:}")
-          _describe -t kubectl kubectl found
-        }
+        found=("${(@)found/$'\\t'/:}")
+        _describe -t kubectl kubectl found
       }
       compdef __NAME_kubectl NAME
       """;

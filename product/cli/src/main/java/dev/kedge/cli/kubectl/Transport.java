@@ -69,13 +69,17 @@ final class Transport implements AutoCloseable {
       int verbosity,
       Duration timeout) {
     this.server = target.server();
-    String path = URI.create(server).getRawPath();
+    URI address = address(server);
+    String path = address.getRawPath();
     this.root = path == null ? "" : path;
     this.console = console;
     this.verbosity = verbosity;
     this.timeout = timeout;
     List<String> all = new ArrayList<>(impersonation);
     all.addAll(List.of("User-Agent", "kubectl/v1.36.0 (kedge)"));
+    if (target.token().chars().anyMatch(c -> c < ' ' || c == 0x7f)) {
+      throw new UsageException("the token cannot be sent: it has a line break or the like");
+    }
     if (!target.token().isEmpty()) {
       all.addAll(List.of("Authorization", "Bearer " + target.token()));
     } else if (!target.basic().isEmpty()) {
@@ -92,9 +96,17 @@ final class Transport implements AutoCloseable {
     String socket = timeout.isZero() ? target.socket() : "";
     this.http =
         new Http(
-            URI.create(server),
+            address,
             server.startsWith("https:") ? this::tls : null,
             socket.isEmpty() ? null : Path.of(socket));
+  }
+
+  private static URI address(String server) {
+    try {
+      return URI.create(server);
+    } catch (IllegalArgumentException e) {
+      throw new UsageException("parse \"" + server + "\": " + e.getMessage());
+    }
   }
 
   private SSLContext tls() {
