@@ -202,8 +202,7 @@ public final class ServiceAccountTokens implements TokenAuthenticator {
         cache.clear();
       }
     }
-    Instant expires =
-        legacy ? Instant.MAX : instant(claims.integerOr(Long.MAX_VALUE >> 20, "exp"));
+    Instant expires = legacy ? Instant.MAX : instant(claims.integerOr(Long.MAX_VALUE >> 20, "exp"));
     Instant until = now.plus(CACHED);
     cache.put(cacheKey, new Cached(result, expires.isBefore(until) ? expires : until));
     return Optional.of(result);

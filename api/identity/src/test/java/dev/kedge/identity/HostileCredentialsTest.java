@@ -87,16 +87,14 @@ class HostileCredentialsTest {
           signature.update(text.getBytes(UTF_8));
           tokens
               .authenticate(text + "." + ENCODER.encodeToString(signature.sign()), List.of())
-              .ifPresent(
-                  who -> assertThat(who.user().name()).startsWith("system:serviceaccount:"));
+              .ifPresent(who -> assertThat(who.user().name()).startsWith("system:serviceaccount:"));
         });
   }
 
   @Test
   void certificateRequests() throws Exception {
     byte[] der =
-        new JcaPKCS10CertificationRequestBuilder(
-                new X500Name("CN=ann,O=builders"), key.getPublic())
+        new JcaPKCS10CertificationRequestBuilder(new X500Name("CN=ann,O=builders"), key.getPublic())
             .build(new JcaContentSignerBuilder("SHA256withECDSA").build(key.getPrivate()))
             .getEncoded();
     Fuzz.run(

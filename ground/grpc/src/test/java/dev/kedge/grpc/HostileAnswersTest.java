@@ -74,7 +74,9 @@ class HostileAnswersTest {
                 new Hpack.Header("content-type", "application/grpc"),
                 new Hpack.Header("grpc-status", "0")));
     // Literals that are kept, found again by index, coded by Huffman; a change of the table's size.
-    byte[] kept = {0x40, 1, 'a', (byte) 0x83, (byte) 0xf1, (byte) 0xe3, (byte) 0xc2, (byte) 0xbe, 0x20};
+    byte[] kept = {
+      0x40, 1, 'a', (byte) 0x83, (byte) 0xf1, (byte) 0xe3, (byte) 0xc2, (byte) 0xbe, 0x20
+    };
     Fuzz.run(
         "headers",
         List.of(block, kept),
@@ -105,7 +107,12 @@ class HostileAnswersTest {
     headers.add(new Hpack.Header(":status", "200"));
     headers.add(new Hpack.Header("content-type", "application/grpc"));
     out.writeBytes(frame(1, 4, 1, Hpack.encode(headers)));
-    byte[] framed = ByteBuffer.allocate(5 + MESSAGE.length).put((byte) 0).putInt(MESSAGE.length).put(MESSAGE).array();
+    byte[] framed =
+        ByteBuffer.allocate(5 + MESSAGE.length)
+            .put((byte) 0)
+            .putInt(MESSAGE.length)
+            .put(MESSAGE)
+            .array();
     out.writeBytes(frame(0, 0, 1, framed));
     out.writeBytes(frame(6, 0, 0, new byte[8]));
     out.writeBytes(frame(1, 5, 1, Hpack.encode(List.of(new Hpack.Header("grpc-status", "0")))));

@@ -77,8 +77,7 @@ class JsonTest {
   void onlyUtf8IsRead() {
     String text = "{\"a\": 1}";
     for (Charset other :
-        List.of(
-            StandardCharsets.UTF_16BE, StandardCharsets.UTF_16LE, StandardCharsets.UTF_32LE)) {
+        List.of(StandardCharsets.UTF_16BE, StandardCharsets.UTF_16LE, StandardCharsets.UTF_32LE)) {
       assertThatThrownBy(() -> Json.parse(text.getBytes(other)))
           .isInstanceOf(JsonSyntaxException.class);
     }
