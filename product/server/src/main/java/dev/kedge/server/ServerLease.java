@@ -24,6 +24,18 @@ import java.util.concurrent.TimeUnit;
 final class ServerLease implements AutoCloseable {
   private static final Logger LOG = System.getLogger("dev.kedge.server");
   private static final Duration RENEWAL = Duration.ofSeconds(10);
+
+  /** After a renewal that failed: there must be time for several before the Lease ends. */
+  private static final Duration RETRY = Duration.ofSeconds(2);
+
+  /** Clients are sent to a server that is gone for so long; upstream's lease is 15 s. */
+  private static final Duration LIFE = Duration.ofSeconds(20);
+
+  /**
+   * An election among the store's members, whose leader may be what went, takes a second or two.
+   */
+  private static final Duration FAREWELL = Duration.ofSeconds(4);
+
   private static final String NAMESPACE = "kube-system";
   private static final DateTimeFormatter MICRO_TIME =
       DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
@@ -47,21 +59,23 @@ final class ServerLease implements AutoCloseable {
 
   private void run() {
     try {
+      Duration pause;
       do {
-        renew();
-      } while (!closing.await(RENEWAL.toSeconds(), TimeUnit.SECONDS));
+        pause = renew() ? RENEWAL : RETRY;
+      } while (!closing.await(pause.toSeconds(), TimeUnit.SECONDS));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
   }
 
-  private void renew() {
+  /** Returns whether it is done. */
+  private boolean renew() {
     JsonObject spec =
         JsonObject.of(
             "holderIdentity",
             address,
             "leaseDurationSeconds",
-            RENEWAL.multipliedBy(4).toSeconds(),
+            LIFE.toSeconds(),
             "renewTime",
             MICRO_TIME.format(clock.instant()));
     try {
@@ -75,8 +89,10 @@ final class ServerLease implements AutoCloseable {
                 .withMetadata("labels", JsonObject.of("kedge.dev/server", "true"))
                 .with("spec", spec));
       }
+      return true;
     } catch (ApiException | UncheckedIOException e) {
       LOG.log(Level.DEBUG, "the server''s Lease is renewed later: {0}", e.getMessage());
+      return false;
     }
   }
 
@@ -86,7 +102,7 @@ final class ServerLease implements AutoCloseable {
     // A store that is away must not hold up who stops: the Lease ends by itself.
     Thread deleting = Thread.ofVirtual().name("server-lease").start(this::delete);
     try {
-      deleting.join(Duration.ofSeconds(2));
+      deleting.join(FAREWELL);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     } finally {
