@@ -26,7 +26,8 @@ import java.util.concurrent.atomic.AtomicLong;
 /**
  * Puts load on the API server that a kubeconfig names and prints a table of what it does.
  *
- * <pre>ApiLoad --kubeconfig=FILE [--pid=N] [--seconds=5] [--objects=10000] [--only=name,...]</pre>
+ * <pre>ApiLoad --kubeconfig=FILE [--pid=N] [--seconds=5] [--warmup=2] [--objects=10000]
+ *   [--only=name,...]</pre>
  *
  * With the server's process id, processor time and memory are in the table. Everything happens in
  * one Namespace, {@code api-load}, which is deleted in the end.
@@ -44,6 +45,10 @@ final class ApiLoad {
   private final Kubeconfig target;
   private final Optional<ServerProcess> server;
   private final long seconds;
+
+  /** How long a request or list runs before it is measured: a compiler may optimise meanwhile. */
+  private final Duration warmup;
+
   private final int objects;
   private final Set<String> only;
 
@@ -52,6 +57,10 @@ final class ApiLoad {
     server =
         Optional.ofNullable(options.get("pid")).map(pid -> new ServerProcess(Long.parseLong(pid)));
     seconds = Long.parseLong(options.getOrDefault("seconds", "5"));
+    warmup =
+        Duration.ofSeconds(
+            Long.parseLong(
+                options.getOrDefault("warmup", Long.toString(Math.max(1, seconds / 3)))));
     objects = Integer.parseInt(options.getOrDefault("objects", "10000"));
     String names = options.getOrDefault("only", "");
     only = names.isEmpty() ? Set.of() : Set.of(names.split(","));
@@ -61,12 +70,14 @@ final class ApiLoad {
     Map<String, String> options = new TreeMap<>();
     for (String argument : arguments) {
       String[] parts = argument.split("=", 2);
-      if (!Set.of("--kubeconfig", "--pid", "--seconds", "--objects", "--only").contains(parts[0])
+      if (!Set.of("--kubeconfig", "--pid", "--seconds", "--warmup", "--objects", "--only")
+              .contains(parts[0])
           || parts.length < 2) {
         System.err.println(
             "api-load: unknown argument "
                 + argument
-                + "; known: --kubeconfig=FILE --pid=N --seconds=N --objects=N --only=NAME,...");
+                + "; known: --kubeconfig=FILE --pid=N --seconds=N --warmup=N --objects=N"
+                + " --only=NAME,...");
         System.exit(2);
       }
       options.put(parts[0].substring(2), parts[1]);
@@ -238,7 +249,7 @@ final class ApiLoad {
   }
 
   private String requests(int connections, Requests requests) throws Exception {
-    load(connections, requests, Duration.ofSeconds(Math.max(1, seconds / 3))); // warms up
+    load(connections, requests, warmup);
     double processor = processor();
     long begun = System.nanoTime();
     Timings timings = load(connections, requests, Duration.ofSeconds(seconds));
@@ -286,7 +297,8 @@ final class ApiLoad {
     try (Connection connection = new Connection(target)) {
       byte[] request = read(path, accept).of(connection);
       long size = connection.exchange(request);
-      for (int i = 0; i < 5; i++) {
+      long warm = System.nanoTime() + warmup.toNanos();
+      for (int i = 0; i < 5 || System.nanoTime() < warm; i++) {
         connection.exchange(request);
       }
       Timings timings = new Timings();
