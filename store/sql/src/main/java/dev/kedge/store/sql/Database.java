@@ -169,7 +169,7 @@ final class Database implements Engine {
     execute(connection, "PRAGMA temp_store = MEMORY");
     // Cut if it ever got longer.
     execute(connection, "PRAGMA wal_autocheckpoint = " + options.checkpoint() / 4096);
-    execute(connection, "PRAGMA journal_size_limit = 16777216");
+    execute(connection, "PRAGMA journal_size_limit = 33554432");
     if (fresh || format == 0) {
       // Not fresh where the first start was cut short.
       transact(connection, TABLES);

@@ -50,7 +50,7 @@ public final class SqliteStore {
    * @param history how long superseded values are kept for watches and lists that go on from an
    *     older revision
    * @param checkpoint how many bytes of changes are gathered before they go to their places in the
-   *     file; more of them means fewer writes, and a larger log
+   *     file, while writers wait; more of them means fewer writes, and a larger log
    * @param patience the least time that writes which may be lost wait for others to go along with
    * @param limit bytes of pages in use from which on new objects are refused; a tenth more, and
    *     changes are too, never deletions
@@ -58,7 +58,7 @@ public final class SqliteStore {
   public record Options(
       Durability durability, Duration history, long checkpoint, Duration patience, long limit) {
     public static final Options DEFAULT =
-        new Options(Durability.FULL, Duration.ofMinutes(5), 4L << 20, Duration.ZERO, 8L << 30);
+        new Options(Durability.FULL, Duration.ofMinutes(5), 16L << 20, Duration.ZERO, 8L << 30);
 
     /** For tests: nothing waits for the disk. */
     public static final Options FAST = DEFAULT.with(Durability.NONE);
@@ -77,7 +77,7 @@ public final class SqliteStore {
     /** For cards that wear out: what may be lost waits longer, and old values stay longer. */
     public Options sparing() {
       return new Options(
-          durability, Duration.ofMinutes(30), 16L << 20, Duration.ofMinutes(5), limit);
+          durability, Duration.ofMinutes(30), checkpoint, Duration.ofMinutes(5), limit);
     }
   }
 
