@@ -7,6 +7,9 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +39,12 @@ public final class CacheWatch implements AutoCloseable {
 
   private final long historyEnd;
   private long progress;
+
+  private volatile @Nullable ScheduledFuture<?> alarm;
+  private volatile boolean alarmSet;
+
+  /** When the alarm rings; reader thread only. */
+  private long alarmAt;
 
   CacheWatch(
       WatchCache cache,
@@ -84,7 +93,8 @@ public final class CacheWatch implements AutoCloseable {
         if (closed || ended || left <= 0) {
           return List.of();
         }
-        LockSupport.parkNanos(this, left);
+        wakeAt(deadline, left);
+        LockSupport.park(this);
         if (Thread.interrupted()) {
           throw new InterruptedException();
         }
@@ -107,11 +117,41 @@ public final class CacheWatch implements AutoCloseable {
     return ended || closed;
   }
 
+  /**
+   * Sees to it that the reader wakes when it has waited long enough. The alarm stays set while
+   * events come: a timer for each wait costs as much as telling of the event.
+   */
+  private void wakeAt(long deadline, long left) {
+    if (alarmSet && alarmAt - deadline <= 0) {
+      return;
+    }
+    endAlarm();
+    alarmAt = deadline;
+    alarmSet = true;
+    alarm = ForkJoinPool.commonPool().schedule(this::ring, left, TimeUnit.NANOSECONDS);
+    if (closed) {
+      endAlarm();
+    }
+  }
+
+  private void ring() {
+    alarmSet = false;
+    wakeReader();
+  }
+
+  private void endAlarm() {
+    ScheduledFuture<?> set = alarm;
+    if (set != null) {
+      set.cancel(false);
+    }
+  }
+
   @Override
   public void close() {
     closed = true;
     cache.unregister(this);
     wakeReader();
+    endAlarm();
     StoreWatch open = history;
     if (open != null) {
       open.close();

@@ -304,6 +304,26 @@ class WatchCacheTest {
   }
 
   @Test
+  void aReaderWaitsAsLongAsItAsksWhateverItAskedBefore() throws Exception {
+    try (CacheWatch watch = cache.watch(Selection.ALL, 0);
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+      // Short, then long past the alarm that the short one set, then shorter than the long one's.
+      for (Duration wait :
+          List.of(Duration.ofMillis(1), Duration.ofMillis(100), Duration.ofMillis(20))) {
+        long began = System.nanoTime();
+        assertThat(watch.take(wait)).isEmpty();
+        assertThat(Duration.ofNanos(System.nanoTime() - began)).isGreaterThanOrEqualTo(wait);
+      }
+      Future<List<CacheEvent>> reader = threads.submit(() -> watch.take(Duration.ofHours(1)));
+      create("a", "web", "n1", "x");
+      assertThat(reader.get(30, TimeUnit.SECONDS)).hasSize(1);
+      // The alarm is an hour away.
+      reader = threads.submit(() -> watch.take(Duration.ofMillis(1)));
+      assertThat(reader.get(30, TimeUnit.SECONDS)).isEmpty();
+    }
+  }
+
+  @Test
   void slowWatcherIsClosedAndTheOthersGoOn() throws Exception {
     cache.close();
     cache =
