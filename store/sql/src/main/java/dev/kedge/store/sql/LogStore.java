@@ -1,5 +1,6 @@
 package dev.kedge.store.sql;
 
+import dev.kedge.store.CompactedException;
 import dev.kedge.store.Store;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.StoreWatch;
@@ -142,6 +143,10 @@ final class LogStore implements Store {
 
   @Override
   public Page list(String prefix, long revision, String startKey, int limit) {
+    long forgotten = log.forgotten();
+    if (revision != 0 && revision < forgotten) {
+      throw new CompactedException(revision, forgotten);
+    }
     Page page = reads.list(prefix, revision, startKey, limit);
     seen(page.revision());
     return page;

@@ -753,6 +753,7 @@ final class Writer implements Runnable {
       compactedBytes = compactNext.superseded();
       compactBy = now + MOST_WAITS * historyNanos;
     }
+    log.forget(compactNext.revision());
     compactNext = new Mark(revision, superseded);
     compactAt = now + historyNanos;
   }

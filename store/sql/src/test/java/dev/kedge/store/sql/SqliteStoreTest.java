@@ -251,6 +251,9 @@ class SqliteStoreTest extends StoreContract {
         at = step(slow, clock, at);
       }
       slow.watch("/", first + 1).close();
+      // But how long a list can be gone on with does not depend on that.
+      assertThatThrownBy(() -> slow.list("/", first + 1, "", 0))
+          .isInstanceOf(CompactedException.class);
       for (int step = 0; step < 10; step++) {
         at = step(slow, clock, at);
       }
