@@ -150,7 +150,7 @@ final class Facts {
       try {
         fact.accept(prefix, matcher);
       } catch (IllegalArgumentException e) {
-        throw fault(file, number, e.getMessage());
+        throw fault(file, number, String.valueOf(e.getMessage()));
       }
     }
   }

@@ -3,6 +3,7 @@ package dev.kedge.node;
 import dev.kedge.cri.Cri.ContainerState;
 import dev.kedge.cri.Cri.ContainerStatus;
 import dev.kedge.model.JsonArray;
+import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import java.io.IOException;
@@ -524,7 +525,9 @@ final class PodStatus {
       if (pod.generation() > 0) {
         out.put("observedGeneration", pod.generation());
       }
+      // Never probed, and written all the same: upstream's type always has the field.
       out.put("status", condition.text("status"))
+          .put("lastProbeTime", JsonNull.NULL)
           .put("lastTransitionTime", since)
           .putNonEmpty("reason", condition.text("reason"))
           .putNonEmpty("message", condition.text("message"));
@@ -543,7 +546,14 @@ final class PodStatus {
           find(previous, "PodScheduled")
               .orElse(
                   JsonObject.of(
-                      "type", "PodScheduled", "status", "True", "lastTransitionTime", now)));
+                      "type",
+                      "PodScheduled",
+                      "status",
+                      "True",
+                      "lastProbeTime",
+                      JsonNull.NULL,
+                      "lastTransitionTime",
+                      now)));
     }
     return JsonArray.copyOf(all);
   }
