@@ -30,11 +30,18 @@ import java.util.concurrent.atomic.AtomicLong;
  *   [--only=name,...]</pre>
  *
  * With the server's process id, processor time and memory are in the table. Everything happens in
- * one Namespace, {@code api-load}, which is deleted in the end.
+ * two Namespaces, {@code api-load} and {@code api-load-created}, which are deleted in the end.
  */
 final class ApiLoad {
   private static final String NAMESPACE = "api-load";
   private static final String MAPS = "/api/v1/namespaces/" + NAMESPACE + "/configmaps";
+
+  /**
+   * Where creates go, of which nobody knows how many there will be: lists are not to grow by them.
+   */
+  private static final String CREATED = NAMESPACE + "-created";
+
+  private static final String CREATED_MAPS = "/api/v1/namespaces/" + CREATED + "/configmaps";
   private static final String JSON = "application/json";
   private static final String PROTOBUF = "application/vnd.kubernetes.protobuf";
   private static final String TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
@@ -90,13 +97,15 @@ final class ApiLoad {
   }
 
   private void run() throws Exception {
-    once(
-        write(
-            "POST", "/api/v1/namespaces", JSON, "{\"metadata\":{\"name\":\"" + NAMESPACE + "\"}}"));
+    for (String name : List.of(NAMESPACE, CREATED)) {
+      once(write("POST", "/api/v1/namespaces", JSON, "{\"metadata\":{\"name\":\"" + name + "\"}}"));
+    }
     try {
       all();
     } finally {
-      once(write("DELETE", "/api/v1/namespaces/" + NAMESPACE, JSON, ""));
+      for (String name : List.of(NAMESPACE, CREATED)) {
+        once(write("DELETE", "/api/v1/namespaces/" + name, JSON, ""));
+      }
     }
   }
 
@@ -213,7 +222,7 @@ final class ApiLoad {
         i ->
             write(
                 "POST",
-                MAPS,
+                CREATED_MAPS,
                 JSON,
                 map(i).replaceFirst("\"o[0-9]+\"", "\"c" + created.incrementAndGet() + "\"")));
   }
