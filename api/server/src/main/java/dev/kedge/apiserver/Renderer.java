@@ -63,9 +63,7 @@ final class Renderer {
       case METADATA ->
           form.mediaType().equals(MediaType.PROTOBUF)
               ? ProtobufForms.envelope(
-                  "meta.k8s.io/v1",
-                  "PartialObjectMetadata",
-                  ProtobufForms.metadataMessage(info, object))
+                  METADATA_VERSION, METADATA_KIND, ProtobufForms.metadataMessage(info, object))
               : text(metadata(object), form);
       case TABLE -> text(table(info, object, include, true), form);
     };

@@ -54,15 +54,7 @@ class GrpcChannelTest {
 
   private record Peer(OutputStream out) {
     void frame(int type, int flags, int stream, byte[] payload) throws IOException {
-      out.write(
-          ByteBuffer.allocate(9 + payload.length)
-              .put((byte) (payload.length >> 16))
-              .putShort((short) payload.length)
-              .put((byte) type)
-              .put((byte) flags)
-              .putInt(stream)
-              .put(payload)
-              .array());
+      out.write(Frames.of(type, flags, stream, payload));
       out.flush();
     }
 

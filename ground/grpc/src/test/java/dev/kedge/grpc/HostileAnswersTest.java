@@ -88,35 +88,24 @@ class HostileAnswersTest {
         });
   }
 
-  private static byte[] frame(int type, int flags, int stream, byte[] payload) {
-    return ByteBuffer.allocate(9 + payload.length)
-        .put((byte) (payload.length >> 16))
-        .putShort((short) payload.length)
-        .put((byte) type)
-        .put((byte) flags)
-        .putInt(stream)
-        .put(payload)
-        .array();
-  }
-
   private static byte[] answer() {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    out.writeBytes(frame(4, 0, 0, new byte[] {0, 3, 0, 0, 0, 100}));
-    out.writeBytes(frame(8, 0, 0, new byte[] {0, 1, 0, 0}));
+    out.writeBytes(Frames.of(4, 0, 0, new byte[] {0, 3, 0, 0, 0, 100}));
+    out.writeBytes(Frames.of(8, 0, 0, new byte[] {0, 1, 0, 0}));
     List<Hpack.Header> headers = new ArrayList<>();
     headers.add(new Hpack.Header(":status", "200"));
     headers.add(new Hpack.Header("content-type", "application/grpc"));
-    out.writeBytes(frame(1, 4, 1, Hpack.encode(headers)));
+    out.writeBytes(Frames.of(1, 4, 1, Hpack.encode(headers)));
     byte[] framed =
         ByteBuffer.allocate(5 + MESSAGE.length)
             .put((byte) 0)
             .putInt(MESSAGE.length)
             .put(MESSAGE)
             .array();
-    out.writeBytes(frame(0, 0, 1, framed));
-    out.writeBytes(frame(6, 0, 0, new byte[8]));
-    out.writeBytes(frame(1, 5, 1, Hpack.encode(List.of(new Hpack.Header("grpc-status", "0")))));
-    out.writeBytes(frame(7, 0, 0, new byte[8]));
+    out.writeBytes(Frames.of(0, 0, 1, framed));
+    out.writeBytes(Frames.of(6, 0, 0, new byte[8]));
+    out.writeBytes(Frames.of(1, 5, 1, Hpack.encode(List.of(new Hpack.Header("grpc-status", "0")))));
+    out.writeBytes(Frames.of(7, 0, 0, new byte[8]));
     return out.toByteArray();
   }
 

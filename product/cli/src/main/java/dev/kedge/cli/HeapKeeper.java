@@ -5,6 +5,7 @@ import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryNotificationInfo;
 import java.lang.management.MemoryPoolMXBean;
 import java.lang.management.MemoryType;
+import java.lang.management.MemoryUsage;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Semaphore;
@@ -82,8 +83,9 @@ final class HeapKeeper {
 
   /** Takes what is there now for what lives. */
   private void settle() {
-    live = old.getUsage().getUsed();
-    long most = old.getUsage().getMax();
+    MemoryUsage usage = old.getUsage();
+    live = usage.getUsed();
+    long most = usage.getMax();
     long limit = limit(live);
     // Near the end of the heap the collector looks by itself.
     old.setUsageThreshold(most < 0 ? limit : Math.min(limit, most));

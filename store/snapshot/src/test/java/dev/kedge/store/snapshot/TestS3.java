@@ -130,6 +130,10 @@ public final class TestS3 implements AutoCloseable {
         return;
       }
       String key = parts.length > 2 ? parts[2] : "";
+      if (exchange.getRequestMethod().equals("PUT") && body.length > PIECE) {
+        fail(exchange, 400, "EntityTooLarge");
+        return;
+      }
       SortedMap<String, String> query = query(exchange);
       if (query.containsKey("uploads") || query.containsKey("uploadId")) {
         upload(exchange, key, query, body);
@@ -137,10 +141,6 @@ public final class TestS3 implements AutoCloseable {
       }
       switch (exchange.getRequestMethod()) {
         case "PUT" -> {
-          if (body.length > PIECE) {
-            fail(exchange, 400, "EntityTooLarge");
-            return;
-          }
           objects.put(key, new Stored(body, Instant.now()));
           exchange.sendResponseHeaders(200, -1);
         }
@@ -177,10 +177,6 @@ public final class TestS3 implements AutoCloseable {
     }
     switch (exchange.getRequestMethod()) {
       case "PUT" -> {
-        if (body.length > PIECE) {
-          fail(exchange, 400, "EntityTooLarge");
-          return;
-        }
         parts.put(Integer.parseInt(query.get("partNumber")), body);
         exchange.getResponseHeaders().set("ETag", tag(body));
         exchange.sendResponseHeaders(200, -1);
