@@ -53,6 +53,7 @@ class LostAnswersTest {
   void aCreationIsFoundAgainAndMadeOnce() {
     proxy.loseNextAnswer();
     long revision = committed(lossy.create("/a", bytes("1")));
+    assertThat(proxy.lost()).isTrue();
     assertThat(direct.get("/a").map(Entry::revision)).contains(revision);
     assertThat(direct.get("/a").map(Entry::createRevision)).contains(revision);
   }
@@ -62,6 +63,7 @@ class LostAnswersTest {
     long created = committed(direct.create("/a", bytes("1")));
     proxy.loseNextAnswer();
     long updated = committed(lossy.update("/a", bytes("2"), created));
+    assertThat(proxy.lost()).isTrue();
     assertThat(updated).isGreaterThan(created);
     assertThat(direct.update("/a", bytes("3"), updated)).isInstanceOf(Committed.class);
     assertThat(lossy.update("/a", bytes("4"), created)).isInstanceOf(Conflict.class);
@@ -86,6 +88,7 @@ class LostAnswersTest {
         .isInstanceOfSatisfying(
             Conflict.class,
             conflict -> assertThat(conflict.current().revision()).isEqualTo(updated));
+    assertThat(proxy.lost()).isTrue();
   }
 
   @Test
@@ -95,7 +98,7 @@ class LostAnswersTest {
       List<Long> seen = new ArrayList<>();
       for (int i = 0; i < 30; i++) {
         if (i % 10 == 5) {
-          proxy.loseNextAnswer();
+          proxy.cut();
         }
         written.add(committed(direct.create("/n" + i, bytes("x"))));
       }
