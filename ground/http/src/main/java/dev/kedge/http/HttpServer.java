@@ -75,7 +75,8 @@ public final class HttpServer implements AutoCloseable {
   /**
    * How long peers may take.
    *
-   * @param handshake until a connection speaks HTTP: TLS and ALPN
+   * @param handshake without a byte read until a connection speaks HTTP: TLS and ALPN. With
+   *     thousands at once it is the server that is slow, and 10 s cut honest clients off
    * @param headers from the first byte of a request to the end of its headers
    * @param body for a body, once the handler reads it
    * @param idle without a byte while some are due
@@ -83,7 +84,7 @@ public final class HttpServer implements AutoCloseable {
   record Patience(Duration handshake, Duration headers, Duration body, Duration idle) {
     static final Patience STANDARD =
         new Patience(
-            Duration.ofSeconds(10),
+            Duration.ofSeconds(30),
             Duration.ofSeconds(30),
             Duration.ofMinutes(1),
             Duration.ofMinutes(2));
