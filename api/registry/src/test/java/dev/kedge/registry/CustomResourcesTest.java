@@ -1,6 +1,7 @@
 package dev.kedge.registry;
 
 import static dev.kedge.registry.Cluster.object;
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -157,13 +158,14 @@ class CustomResourcesTest {
     cluster.create(DEFINITION);
     cluster.created(boat("one", "{color: red}"));
     try (ServedWatch watch = cluster.watch(BOATS, "", "")) {
-      assertThat(watch.take(Duration.ofSeconds(5))).hasSize(1);
+      assertThat(watch.take(Duration.ofSeconds(60))).hasSize(1);
       cluster.delete(Resources.CUSTOM_RESOURCE_DEFINITIONS, "", "boats.sea.example.com");
-      List<WatchEvent> last = watch.take(Duration.ofSeconds(5));
+      List<WatchEvent> last = watch.take(Duration.ofSeconds(60));
       assertThat(last).extracting(WatchEvent::type).containsExactly(WatchEvent.Type.DELETED);
       await()
+          .atMost(ofMinutes(1))
           .until(() -> cluster.registry.catalog().find("sea.example.com", "v1", "boats").isEmpty());
-      await().until(watch::ended);
+      await().atMost(ofMinutes(1)).until(watch::ended);
     }
     // The same definition again starts from nothing.
     cluster.create(DEFINITION);

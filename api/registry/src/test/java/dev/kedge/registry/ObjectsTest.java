@@ -207,7 +207,7 @@ class ObjectsTest {
       cluster.delete(CONFIG_MAPS, "default", "one");
       List<WatchEvent> events = new ArrayList<>();
       while (events.size() < 3) {
-        events.addAll(watch.take(Duration.ofSeconds(5)));
+        events.addAll(watch.take(Duration.ofSeconds(60)));
       }
       assertThat(events.stream().map(event -> event.type().toString()))
           .containsExactly("ADDED", "MODIFIED", "DELETED");
@@ -217,7 +217,7 @@ class ObjectsTest {
           .isGreaterThan(Long.parseLong(events.get(1).object().tree().resourceVersion()));
     }
     try (ServedWatch later = cluster.watch(CONFIG_MAPS, "default", one.resourceVersion())) {
-      assertThat(later.take(Duration.ofSeconds(5)).getFirst().type())
+      assertThat(later.take(Duration.ofSeconds(60)).getFirst().type())
           .isEqualTo(WatchEvent.Type.MODIFIED);
     }
   }
@@ -229,7 +229,7 @@ class ObjectsTest {
         cluster.registry.watch(
             cluster.request(CONFIG_MAPS, "default", "", ""),
             new WatchOptions("", "", "", "NotOlderThan", true, Optional.of(true)))) {
-      List<WatchEvent> events = watch.take(Duration.ofSeconds(5));
+      List<WatchEvent> events = watch.take(Duration.ofSeconds(60));
       assertThat(events).hasSize(2);
       KubeObject mark = events.get(1).object().tree();
       assertThat(events.get(1).type()).isEqualTo(WatchEvent.Type.BOOKMARK);

@@ -1,5 +1,6 @@
 package dev.kedge.registry;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -57,6 +58,7 @@ class PoliciesTest {
             + "}}");
     // Policies are taken from the watch cache, which hears of them a moment later.
     Awaitility.await()
+        .atMost(ofMinutes(1))
         .until(
             () ->
                 !cluster
@@ -143,6 +145,7 @@ class PoliciesTest {
         .hasMessageEndingWith("failed expression: object.data.size() <= int(params.data.max)");
     cluster.delete(dev.kedge.model.Resources.CONFIG_MAPS, "default", "limits");
     Awaitility.await()
+        .atMost(ofMinutes(1))
         .untilAsserted(
             () ->
                 assertThatThrownBy(() -> configMap("two", "{}"))
@@ -168,7 +171,7 @@ class PoliciesTest {
         "strict",
         Registry.PatchType.MERGE,
         "{\"spec\":{\"failurePolicy\":\"Ignore\"}}");
-    Awaitility.await().untilAsserted(() -> configMap("one", "{}"));
+    Awaitility.await().atMost(ofMinutes(1)).untilAsserted(() -> configMap("one", "{}"));
   }
 
   @Test

@@ -1,6 +1,7 @@
 package dev.kedge.apiserver;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -214,7 +215,9 @@ class AggregationTest {
             """);
     assertThat(made.status()).as(made.text()).isEqualTo(201);
     String path = "/apis/apiregistration.k8s.io/v1/apiservices/v1.traffic.example.com";
-    await().untilAsserted(() -> assertThat(server.get(path).status()).isEqualTo(200));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(server.get(path).status()).isEqualTo(200));
     JsonObject service = server.get(path).json();
     assertThat(service.text("metadata", "labels", ApiGroups.MANAGED)).isEqualTo("true");
     assertThat(service.integer("spec", "groupPriorityMinimum")).isEqualTo(1000);
@@ -222,7 +225,9 @@ class AggregationTest {
         "DELETE",
         "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/cars.traffic.example.com",
         "");
-    await().untilAsserted(() -> assertThat(server.get(path).status()).isEqualTo(404));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(server.get(path).status()).isEqualTo(404));
   }
 
   @Test
@@ -330,7 +335,7 @@ class AggregationTest {
         assertThat(lines.readLine()).isEqualTo("event " + i);
       }
     }
-    assertThat(left.await(10, java.util.concurrent.TimeUnit.SECONDS))
+    assertThat(left.await(60, java.util.concurrent.TimeUnit.SECONDS))
         .as("the other server learns that the watcher left")
         .isTrue();
   }
@@ -367,6 +372,7 @@ class AggregationTest {
     assertThat(doll.objects("subresources")).hasSize(1);
 
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(
             () ->
                 assertThat(server.get("/openapi/v3").json().object("paths").names())

@@ -1,6 +1,7 @@
 package dev.kedge.apiserver;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -137,11 +138,13 @@ class AuditTest {
       server.sendAs("wrong", "GET", "/api/v1/namespaces/default/pods");
       server.sendAs("jane-token", "GET", "/api/v1/namespaces/default/pods");
       try (InputStream watch = server.open("/api/v1/nodes?watch=true").body()) {
-        await().until(() -> events(file).stream().anyMatch(e -> is(e, "ResponseStarted")));
+        await()
+            .atMost(ofMinutes(1))
+            .until(() -> events(file).stream().anyMatch(e -> is(e, "ResponseStarted")));
       }
       // An event is written after its answer is sent, so the next request may overtake it.
       for (String verb : List.of("create", "delete", "list", "watch")) {
-        await().until(() -> !completed(events(file), verb).isEmpty());
+        await().atMost(ofMinutes(1)).until(() -> !completed(events(file), verb).isEmpty());
       }
 
       List<JsonObject> events = events(file);
@@ -203,7 +206,7 @@ class AuditTest {
         log.write(line);
         // Files are named by the millisecond.
         long now = System.currentTimeMillis();
-        await().until(() -> System.currentTimeMillis() > now);
+        await().atMost(ofMinutes(1)).until(() -> System.currentTimeMillis() > now);
       }
     }
     try (var files = Files.list(directory)) {

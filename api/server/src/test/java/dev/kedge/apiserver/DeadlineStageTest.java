@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-@Timeout(30)
+@Timeout(240)
 class DeadlineStageTest {
   private final DeadlineStage stage =
       new DeadlineStage(Duration.ofMillis(1500), new Metrics(java.util.List.of()));

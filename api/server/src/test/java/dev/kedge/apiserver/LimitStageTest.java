@@ -38,7 +38,7 @@ class LimitStageTest {
                     throw new IllegalStateException(e);
                   }
                 });
-    assertThat(inside.await(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(inside.await(60, TimeUnit.SECONDS)).isTrue();
     ApiException refused =
         catchThrowableOfType(
             ApiException.class,

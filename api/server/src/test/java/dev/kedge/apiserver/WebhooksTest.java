@@ -1,5 +1,6 @@
 package dev.kedge.apiserver;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kedge.apiserver.TestServer.Reply;
@@ -310,6 +311,7 @@ class WebhooksTest {
             + hooks.port()
             + "}], endpoints: [{addresses: [127.0.0.1], conditions: {ready: true}}]}");
     Awaitility.await()
+        .atMost(ofMinutes(1))
         .untilAsserted(
             () ->
                 assertThat(configMap("one", "{}").json().text("message"))
@@ -366,7 +368,9 @@ class WebhooksTest {
             "webhooks[0].matchConditions[0].expression: Invalid value: \"nope\": compilation"
                 + " failed: ERROR: <input>:1:1: undeclared reference to 'nope' (in container '')");
     server.send("DELETE", REGISTRATION + "validatingwebhookconfigurations", "");
-    Awaitility.await().until(() -> configMap("four", "{x: 'y'}").status() == 201);
+    Awaitility.await()
+        .atMost(ofMinutes(1))
+        .until(() -> configMap("four", "{x: 'y'}").status() == 201);
   }
 
   @Test
@@ -453,7 +457,7 @@ class WebhooksTest {
                 .send("DELETE", REGISTRATION + "validatingwebhookconfigurations/all", "")
                 .status())
         .isEqualTo(200);
-    Awaitility.await().until(() -> configMap("x", "{}").status() == 201);
+    Awaitility.await().atMost(ofMinutes(1)).until(() -> configMap("x", "{}").status() == 201);
   }
 
   @ParameterizedTest

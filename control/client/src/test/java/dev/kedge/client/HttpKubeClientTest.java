@@ -48,7 +48,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The client and the informers against a real API server over TLS, by a written kubeconfig. */
-@Timeout(60)
+@Timeout(240)
 class HttpKubeClientTest {
   @TempDir Path directory;
   private Store store;
@@ -182,13 +182,13 @@ class HttpKubeClientTest {
       client.create(Resources.CONFIG_MAPS, map("a", "1"));
       assertThat(
               informer.await(
-                  Duration.ofSeconds(10), () -> informer.get("default", "a").isPresent()))
+                  Duration.ofSeconds(60), () -> informer.get("default", "a").isPresent()))
           .isTrue();
-      assertThat(told.poll(10, TimeUnit.SECONDS)).isEqualTo("+a");
+      assertThat(told.poll(60, TimeUnit.SECONDS)).isEqualTo("+a");
       assertThat(informer.inNamespace("default")).hasSize(1);
       assertThat(informer.controlledBy("")).hasSize(1);
       client.delete(Resources.CONFIG_MAPS, "default", "a", DeleteOptions.DEFAULT);
-      assertThat(told.poll(10, TimeUnit.SECONDS)).contains("-a");
+      assertThat(told.poll(60, TimeUnit.SECONDS)).contains("-a");
       assertThat(informer.all()).isEmpty();
     }
   }

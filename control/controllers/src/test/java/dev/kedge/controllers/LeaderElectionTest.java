@@ -1,5 +1,6 @@
 package dev.kedge.controllers;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -15,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Leader election against a real registry; it lives here because the cluster to test on does. */
-@Timeout(60)
+@Timeout(240)
 class LeaderElectionTest {
   private static final String NAME = "kedge";
 
@@ -47,14 +48,17 @@ class LeaderElectionTest {
       AtomicInteger working = new AtomicInteger();
       LeaderElection one = contender(cluster, "one", working);
       one.start();
-      await().until(one::leading);
+      await().atMost(ofMinutes(1)).until(one::leading);
       try (LeaderElection two = contender(cluster, "two", working)) {
         two.start();
-        await().during(Duration.ofSeconds(1)).until(() -> !two.leading() && working.get() == 1);
+        await()
+            .atMost(ofMinutes(1))
+            .during(Duration.ofSeconds(1))
+            .until(() -> !two.leading() && working.get() == 1);
         one.close();
         assertThat(one.leading()).isFalse();
         // Long before the lease would have run out.
-        await().until(two::leading);
+        await().atMost(ofMinutes(1)).until(two::leading);
         assertThat(lease(cluster).spec().text("holderIdentity")).isEqualTo("two");
         assertThat(lease(cluster).spec().integer("leaseTransitions")).isEqualTo(1);
       }
@@ -69,7 +73,7 @@ class LeaderElectionTest {
       AtomicInteger working = new AtomicInteger();
       try (LeaderElection one = contender(cluster, "one", working)) {
         one.start();
-        await().until(one::leading);
+        await().atMost(ofMinutes(1)).until(one::leading);
         KubeObject lease = lease(cluster);
         cluster.client.patch(
             Resources.LEASES,
@@ -79,7 +83,7 @@ class LeaderElectionTest {
                 JsonObject.of(
                     "spec",
                     JsonObject.of("holderIdentity", "thief", "leaseDurationSeconds", 3600))));
-        await().until(() -> working.get() == 0);
+        await().atMost(ofMinutes(1)).until(() -> working.get() == 0);
         assertThat(lease.spec().text("holderIdentity")).isEqualTo("one");
         assertThat(one.leading()).isFalse();
       }
@@ -97,8 +101,8 @@ class LeaderElectionTest {
       AtomicInteger working = new AtomicInteger();
       try (LeaderElection one = contender(cluster, "one", working)) {
         one.start();
-        await().during(Duration.ofMillis(700)).until(() -> working.get() == 0);
-        await().until(one::leading);
+        await().atMost(ofMinutes(1)).during(Duration.ofMillis(700)).until(() -> working.get() == 0);
+        await().atMost(ofMinutes(1)).until(one::leading);
       }
     }
   }

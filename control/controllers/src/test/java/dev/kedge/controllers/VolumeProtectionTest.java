@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Claims and volumes stay as long as they are used, and go afterwards. */
-@Timeout(60)
+@Timeout(240)
 class VolumeProtectionTest {
   private TestCluster cluster;
 

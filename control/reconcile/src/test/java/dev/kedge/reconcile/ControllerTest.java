@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-@Timeout(20)
+@Timeout(240)
 class ControllerTest {
   private static final ObjectKey KEY = new ObjectKey("default", "a");
   private final ManualTimeline timeline = new ManualTimeline();

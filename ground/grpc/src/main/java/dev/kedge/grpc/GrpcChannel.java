@@ -297,8 +297,17 @@ public final class GrpcChannel implements AutoCloseable {
       }
       if (!status.equals("0")) {
         String message = stream.header("grpc-message");
-        throw new GrpcException(
-            Code.of(Integer.parseInt(status)), message == null ? "" : decode(message));
+        throw new GrpcException(code(status), message == null ? "" : decode(message));
+      }
+    }
+
+    /** Of a status that is not "0": what is no number, or another zero, is a code nobody knows. */
+    private static Code code(String status) {
+      try {
+        Code code = Code.of(Integer.parseInt(status));
+        return code == Code.OK ? Code.UNKNOWN : code;
+      } catch (NumberFormatException e) {
+        return Code.UNKNOWN;
       }
     }
 

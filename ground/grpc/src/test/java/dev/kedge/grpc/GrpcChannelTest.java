@@ -21,6 +21,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The bad days of a connection, played by a peer that speaks HTTP/2 frame by frame. */
 class GrpcChannelTest {
@@ -146,7 +148,17 @@ class GrpcChannelTest {
   }
 
   private byte[] call(byte... request) {
-    return channel.unary("/s/m", Map.of(), request, Duration.ofSeconds(10));
+    return channel.unary("/s/m", Map.of(), request, Duration.ofSeconds(60));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"5, NOT_FOUND", "99, UNKNOWN", "-1, UNKNOWN", "00, UNKNOWN", "five, UNKNOWN"})
+  void aStatusThatIsNotZeroIsAnError(String status, GrpcException.Code code) {
+    serve(
+        (peer, connection, stream, message) ->
+            peer.headers(stream, true, ":status", "200", "grpc-status", status));
+    assertThatThrownBy(() -> call(new byte[0]))
+        .isInstanceOfSatisfying(GrpcException.class, e -> assertThat(e.code()).isEqualTo(code));
   }
 
   @Test

@@ -1,6 +1,7 @@
 package dev.kedge.http;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -145,7 +146,7 @@ class HostilePeersTest {
               }
             })
         .isInstanceOf(IOException.class);
-    await().until(() -> running.get() == 0);
+    await().atMost(ofMinutes(1)).until(() -> running.get() == 0);
   }
 
   @Test
@@ -464,7 +465,7 @@ class HostilePeersTest {
                       }
                     }));
       }
-      await().until(() -> connected.size() > 20);
+      await().atMost(ofMinutes(1)).until(() -> connected.size() > 20);
       server.close(Duration.ofSeconds(1));
       for (Thread caller : callers) {
         caller.join();

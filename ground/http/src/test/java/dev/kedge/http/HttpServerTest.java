@@ -287,8 +287,8 @@ class HttpServerTest {
     assertThat(answer.body().readNBytes(6)).isEqualTo("event\n".getBytes(UTF_8));
     answer.body().close();
 
-    assertThat(gone.await(5, TimeUnit.SECONDS)).isTrue();
-    assertThat(writeFailed.get(5, TimeUnit.SECONDS)).isTrue();
+    assertThat(gone.await(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(writeFailed.get(60, TimeUnit.SECONDS)).isTrue();
   }
 
   /** Python's urllib3 hands out a chunk when it has read the end of its line too. */
@@ -479,7 +479,7 @@ class HttpServerTest {
             "GET / HTTP/1.1\r\nBad Header\r\nHost: x\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: x\r\nX: " + "y".repeat(70_000) + "\r\n\r\n")) {
       try (Socket socket = new Socket("127.0.0.1", server.port())) {
-        socket.setSoTimeout(5000);
+        socket.setSoTimeout(60_000);
         socket.getOutputStream().write(request.getBytes(UTF_8));
         assertThat(new String(socket.getInputStream().readAllBytes(), UTF_8))
             .matches("(?s)HTTP/1.1 4(00|31) .*text/plain.*\r\n\r\n4(00|31) [^<]*\n");
@@ -513,7 +513,7 @@ class HttpServerTest {
             });
     open.add(server);
     try (Socket socket = new Socket("127.0.0.1", server.port())) {
-      socket.setSoTimeout(5000);
+      socket.setSoTimeout(60_000);
       OutputStream out = socket.getOutputStream();
       // The first bytes of the new protocol come with the request.
       out.write(
@@ -558,7 +558,7 @@ class HttpServerTest {
             });
     open.add(server);
     try (Socket socket = new Socket("127.0.0.1", server.port())) {
-      socket.setSoTimeout(5000);
+      socket.setSoTimeout(60_000);
       for (int i = 0; i < 200; i++) {
         socket.getOutputStream().write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(UTF_8));
         String answer = "";
@@ -599,12 +599,12 @@ class HttpServerTest {
     HttpClient client = client(Version.HTTP_2);
     var watch = client.sendAsync(to(server, "/watch").build(), BodyHandlers.ofString());
     var get = client.sendAsync(to(server, "/get").build(), BodyHandlers.ofString());
-    assertThat(started.await(5, TimeUnit.SECONDS)).isTrue();
+    assertThat(started.await(60, TimeUnit.SECONDS)).isTrue();
 
     server.close(Duration.ofSeconds(5));
 
-    assertThat(watch.get(5, TimeUnit.SECONDS).body()).isEqualTo("begun,ended");
-    assertThat(get.get(5, TimeUnit.SECONDS).body()).isEqualTo("answered");
+    assertThat(watch.get(60, TimeUnit.SECONDS).body()).isEqualTo("begun,ended");
+    assertThat(get.get(60, TimeUnit.SECONDS).body()).isEqualTo("answered");
     try (Socket socket = new Socket()) {
       assertThatThrownBy(
               () -> socket.connect(new InetSocketAddress("127.0.0.1", port(server)), 1000))

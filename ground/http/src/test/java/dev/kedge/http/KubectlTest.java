@@ -145,7 +145,7 @@ class KubectlTest {
       int local = Integer.parseInt(line.replaceAll(".*127.0.0.1:(\\d+) .*", "$1"));
       for (int i = 0; i < 5; i++) {
         try (Socket socket = new Socket("127.0.0.1", local)) {
-          socket.setSoTimeout(5000);
+          socket.setSoTimeout(60_000);
           socket
               .getOutputStream()
               .write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".getBytes(UTF_8));
@@ -154,7 +154,7 @@ class KubectlTest {
       }
     } finally {
       forward.destroy();
-      assertThat(forward.waitFor(5, TimeUnit.SECONDS)).isTrue();
+      assertThat(forward.waitFor(60, TimeUnit.SECONDS)).isTrue();
     }
   }
 

@@ -131,7 +131,7 @@ class StreamsTest {
                     return CompletableFuture.completedFuture(null);
                   }
                 })
-            .get(5, TimeUnit.SECONDS);
+            .get(60, TimeUnit.SECONDS);
 
     assertThat(client.getSubprotocol()).isEqualTo("b");
     client.sendText("in ", false).get();
@@ -140,11 +140,11 @@ class StreamsTest {
     byte[] large = new byte[200_000];
     Arrays.fill(large, (byte) 3);
     client.sendBinary(ByteBuffer.wrap(large), true).get();
-    assertThat(text.get(5, TimeUnit.SECONDS)).isEqualTo("in parts");
-    assertThat(binary.get(5, TimeUnit.SECONDS)).isEqualTo(large);
-    assertThat(pong.get(5, TimeUnit.SECONDS)).isEqualTo(ByteBuffer.wrap(new byte[] {1}));
+    assertThat(text.get(60, TimeUnit.SECONDS)).isEqualTo("in parts");
+    assertThat(binary.get(60, TimeUnit.SECONDS)).isEqualTo(large);
+    assertThat(pong.get(60, TimeUnit.SECONDS)).isEqualTo(ByteBuffer.wrap(new byte[] {1}));
     client.sendClose(java.net.http.WebSocket.NORMAL_CLOSURE, "bye").get();
-    assertThat(code.get(5, TimeUnit.SECONDS)).isEqualTo(1000);
+    assertThat(code.get(60, TimeUnit.SECONDS)).isEqualTo(1000);
   }
 
   @Test
@@ -343,7 +343,7 @@ class StreamsTest {
         WebSocket.connect(
             to(server, "/"), Headers.NONE, List.of("v5.channel.k8s.io"), Optional.empty());
     socket.close();
-    assertThat(ended.await(5, TimeUnit.SECONDS)).isTrue();
+    assertThat(ended.await(60, TimeUnit.SECONDS)).isTrue();
   }
 
   private ServerSocket echoPort() throws Exception {

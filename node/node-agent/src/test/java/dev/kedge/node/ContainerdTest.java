@@ -1,5 +1,6 @@
 package dev.kedge.node;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -106,7 +107,7 @@ class ContainerdTest {
                 sandbox, container("/bin/sh", "-c", "sleep 1000"), sandbox(node, "a"));
         cri.startContainer(id);
         Cri.ExecResult result =
-            cri.execSync(id, List.of("sh", "-c", "echo $GREETING; exit 3"), Duration.ofSeconds(10));
+            cri.execSync(id, List.of("sh", "-c", "echo $GREETING; exit 3"), Duration.ofSeconds(60));
         assertThat(new String(result.stdout(), java.nio.charset.StandardCharsets.UTF_8))
             .isEqualTo("hi\n");
         assertThat(result.exitCode()).isEqualTo(3);
@@ -134,11 +135,12 @@ class ContainerdTest {
         cri.startContainer(short1);
         TaskEvent exit;
         do {
-          exit = events.poll(10, TimeUnit.SECONDS);
+          exit = events.poll(60, TimeUnit.SECONDS);
           assertThat(exit).isNotNull();
         } while (!exit.containerId().equals(short1));
         assertThat(exit.exitStatus()).isEqualTo(7);
         await()
+            .atMost(ofMinutes(1))
             .until(
                 () ->
                     cri.containerStatus(short1, false).state() == Cri.ContainerState.EXITED
@@ -154,7 +156,7 @@ class ContainerdTest {
         ProcessHandle.of(pid).orElseThrow().destroyForcibly();
         assertThat(back.await(20, TimeUnit.SECONDS)).isTrue();
         assertThat(cri.containerStatus(id, false).state()).isEqualTo(Cri.ContainerState.RUNNING);
-        assertThat(cri.execSync(id, List.of("true"), Duration.ofSeconds(10)).exitCode()).isZero();
+        assertThat(cri.execSync(id, List.of("true"), Duration.ofSeconds(60)).exitCode()).isZero();
 
         // An image that arrives later is seen.
         CountDownLatch arrived = new CountDownLatch(1);
@@ -305,7 +307,9 @@ class ContainerdTest {
             .isEqualTo(Cri.ContainerState.RUNNING);
         // The pause program ends at SIGTERM by itself, not by the kill after the grace period; the
         // first process of a container does not hear signals before it asks for them.
-        await().until(() -> awaitsSignals(containerd.cri().containerStatus(id, true)));
+        await()
+            .atMost(ofMinutes(1))
+            .until(() -> awaitsSignals(containerd.cri().containerStatus(id, true)));
         containerd.cri().stopContainer(id, 20);
         assertThat(containerd.cri().containerStatus(id, false).exitCode()).isZero();
       }

@@ -337,7 +337,7 @@ class PodsTest {
     KubeObject pod = awaitPod("probed", PodsTest::ready);
     assertThat(container(pod, 0).flag("started")).isTrue();
     String id = container(pod, 0).text("containerID").replace("containerd://", "");
-    containerd.cri().execSync(id, List.of("rm", "/www/index.html"), Duration.ofSeconds(5));
+    containerd.cri().execSync(id, List.of("rm", "/www/index.html"), Duration.ofSeconds(60));
     pod = awaitPod("probed", p -> container(p, 0).integer("restartCount") == 1 && ready(p));
     assertThat(container(pod, 0).object("lastState").has("terminated")).isTrue();
     assertThat(events("probed"))
@@ -437,7 +437,7 @@ class PodsTest {
                 new String(
                         containerd
                             .cri()
-                            .execSync(id, List.of("cat", "/v/a"), Duration.ofSeconds(5))
+                            .execSync(id, List.of("cat", "/v/a"), Duration.ofSeconds(60))
                             .stdout(),
                         StandardCharsets.UTF_8)
                     .equals("2"));
@@ -573,7 +573,7 @@ class PodsTest {
                 }
               },
               task -> Thread.ofVirtual().start(task));
-      assertThat(follows.await(10, java.util.concurrent.TimeUnit.SECONDS)).isTrue();
+      assertThat(follows.await(60, java.util.concurrent.TimeUnit.SECONDS)).isTrue();
       String id = container(pod, 0).text("containerID").replace("containerd://", "");
       say(id, "before");
       new LogRotation(containerd.cri(), java.time.InstantSource.system(), 1).pass();
@@ -583,7 +583,7 @@ class PodsTest {
         assertThat(files.count()).isEqualTo(2);
       }
       delete("served");
-      assertThat(following.get(10, java.util.concurrent.TimeUnit.SECONDS))
+      assertThat(following.get(60, java.util.concurrent.TimeUnit.SECONDS))
           .isEqualTo("three\nbefore\nafter\nover\n");
     }
     delete("waiting");
@@ -601,7 +601,7 @@ class PodsTest {
                     + what
                     + " > /tmp/x; mv /tmp/x /tmp/say; while [ -e /tmp/say ]; do sleep 0.05; done;"
                     + " sleep 0.1"),
-            Duration.ofSeconds(10));
+            Duration.ofSeconds(60));
   }
 
   @Test

@@ -2,6 +2,7 @@ package dev.kedge.server;
 
 import static dev.kedge.server.TestServers.client;
 import static dev.kedge.server.TestServers.start;
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -116,7 +117,7 @@ class HighAvailabilityTest {
           HttpKubeClient atThree = client(three);
           HttpKubeClient atOne = client(one);
           HttpKubeClient atTwo = client(two)) {
-        await().until(() -> leader(atOne).startsWith("one_"));
+        await().atMost(ofMinutes(1)).until(() -> leader(atOne).startsWith("one_"));
         atOne.create(Resources.CONFIG_MAPS, configMap("before"));
         assertThat(atTwo.find(Resources.CONFIG_MAPS, "default", "before")).isPresent();
         await()
@@ -184,7 +185,7 @@ class HighAvailabilityTest {
 
         // The member goes with its node.
         assertThat(Joining.ask(url(two), ClusterToken.parse(TOKEN)).etcd()).hasSize(3);
-        await().until(() -> !leader(atTwo).startsWith("one_"));
+        await().atMost(ofMinutes(1)).until(() -> !leader(atTwo).startsWith("one_"));
         atTwo.create(Resources.NODES, KubeObject.of(Resources.NODES.groupVersionKind(), "", "one"));
         await()
             .atMost(Duration.ofSeconds(60))

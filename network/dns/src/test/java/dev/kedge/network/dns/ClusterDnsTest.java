@@ -1,5 +1,6 @@
 package dev.kedge.network.dns;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -56,7 +57,9 @@ class ClusterDnsTest {
             upstream.port());
     dns.start();
     objects();
-    await().untilAsserted(() -> assertThat(ask("cluster.local", Type.SOA).getRcode()).isZero());
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(ask("cluster.local", Type.SOA).getRcode()).isZero());
   }
 
   @AfterEach

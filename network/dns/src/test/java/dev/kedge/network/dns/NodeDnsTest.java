@@ -1,5 +1,6 @@
 package dev.kedge.network.dns;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -47,7 +48,9 @@ class NodeDnsTest {
         }
         assertThat(line).isEqualTo("serving");
         // Its informers are synced a moment later than it serves.
-        await().untilAsserted(() -> assertThat(lookup(lab, "a")).contains("10.43.0.80"));
+        await()
+            .atMost(ofMinutes(1))
+            .untilAsserted(() -> assertThat(lookup(lab, "a")).contains("10.43.0.80"));
         assertThat(lookup(lab, "node")).contains("10.43.0.80");
       } finally {
         // Its input's end is its sign to stop.

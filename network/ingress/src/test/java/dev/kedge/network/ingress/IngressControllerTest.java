@@ -1,6 +1,7 @@
 package dev.kedge.network.ingress;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -219,7 +220,9 @@ class IngressControllerTest {
 
   @Test
   void classesDecideWhatIsServed() throws Exception {
-    await().until(() -> cluster.find(Resources.INGRESS_CLASSES, "", "kedge").isPresent());
+    await()
+        .atMost(ofMinutes(1))
+        .until(() -> cluster.find(Resources.INGRESS_CLASSES, "", "kedge").isPresent());
     var own = cluster.get(Resources.INGRESS_CLASSES, "", "kedge");
     assertThat(own.spec().text("controller")).isEqualTo("kedge.dev/ingress");
     assertThat(own.annotation("ingressclass.kubernetes.io/is-default-class")).contains("true");
@@ -259,6 +262,7 @@ class IngressControllerTest {
         Resources.INGRESSES,
         RoutingTableTest.ingress("i", "2026-01-01T00:00:00Z", "", "- Prefix / web"));
     await()
+        .atMost(ofMinutes(1))
         .until(
             () ->
                 cluster
@@ -289,12 +293,12 @@ class IngressControllerTest {
                             "cert",
                             "hosts",
                             dev.kedge.model.JsonArray.of("a.test", "*.b.test"))))));
-    await().until(() -> shown("a.test"), first.chain().getFirst()::equals);
+    await().atMost(ofMinutes(1)).until(() -> shown("a.test"), first.chain().getFirst()::equals);
     assertThat(shown("x.b.test")).isEqualTo(first.chain().getFirst());
     assertThat(shown("c.test")).isEqualTo(DEFAULT.chain().getFirst());
     TlsIdentity second = selfSigned("a.test");
     secret("cert", second);
-    await().until(() -> shown("a.test"), second.chain().getFirst()::equals);
+    await().atMost(ofMinutes(1)).until(() -> shown("a.test"), second.chain().getFirst()::equals);
 
     // HTTP/2 from the client; HTTP/1.1 to the backend.
     try (HttpClient client =
@@ -311,6 +315,7 @@ class IngressControllerTest {
               .POST(HttpRequest.BodyPublishers.ofString("said to "))
               .build();
       await()
+          .atMost(ofMinutes(1))
           .until(() -> client.send(request, BodyHandlers.ofString()).body(), "said to web"::equals);
       assertThat(client.send(request, BodyHandlers.ofString()).version())
           .isEqualTo(HttpClient.Version.HTTP_2);

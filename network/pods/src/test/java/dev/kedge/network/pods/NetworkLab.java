@@ -137,7 +137,7 @@ public final class NetworkLab implements AutoCloseable {
   public void close() throws InterruptedException {
     for (Process server : servers) {
       server.destroy();
-      if (!server.waitFor(5, TimeUnit.SECONDS)) {
+      if (!server.waitFor(60, TimeUnit.SECONDS)) {
         server.destroyForcibly();
       }
     }

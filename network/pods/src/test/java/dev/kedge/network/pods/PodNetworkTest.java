@@ -1,5 +1,6 @@
 package dev.kedge.network.pods;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -34,9 +35,12 @@ class PodNetworkTest {
     lab.serve("outside", 9090, "outside");
 
     assertThat(b).startsWith("10.42.0.");
-    await().untilAsserted(() -> assertThat(lab.connect("a", b, 8080)).isEqualTo("b"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(lab.connect("a", b, 8080)).isEqualTo("b"));
     // The outside has no route to pods: only masqueraded packets are answered.
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(
             () -> assertThat(lab.connect("a", NetworkLab.OUTSIDE, 9090)).isEqualTo("outside"));
   }
@@ -61,6 +65,7 @@ class PodNetworkTest {
     assertThat(lab.node().require("", "nft", "list", "table", "ip", "kedge-pods"))
         .isEqualTo(before);
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(
             () -> assertThat(lab.connect("a", NetworkLab.OUTSIDE, 9090)).isEqualTo("outside"));
 

@@ -1,5 +1,6 @@
 package dev.kedge.network.services;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -53,11 +54,14 @@ class NodeBalancerTest {
   void givesTheAddressesOfReadyNodesAndFollowsThem() {
     service("web", "2026-01-01T00:00:00Z", "\"type\":\"LoadBalancer\"", 8080);
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(
             () -> assertThat(addresses("web")).containsExactly("192.168.1.1", "203.0.113.2"));
 
     node("n2", "Unknown", "{\"type\":\"InternalIP\",\"address\":\"192.168.1.2\"}");
-    await().untilAsserted(() -> assertThat(addresses("web")).containsExactly("192.168.1.1"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(addresses("web")).containsExactly("192.168.1.1"));
   }
 
   @Test
@@ -74,7 +78,9 @@ class NodeBalancerTest {
         "labels":{"kubernetes.io/service-name":"web"}},"addressType":"IPv4",
         "endpoints":[{"addresses":["10.42.0.5"],"nodeName":"n1"}],"ports":[{"port":80}]}\
         """);
-    await().untilAsserted(() -> assertThat(addresses("web")).containsExactly("192.168.1.1"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(addresses("web")).containsExactly("192.168.1.1"));
   }
 
   @Test
@@ -83,8 +89,9 @@ class NodeBalancerTest {
     service("second", "2026-01-02T00:00:00Z", "\"type\":\"LoadBalancer\"", 8080);
     service("api", "2026-01-03T00:00:00Z", "\"type\":\"LoadBalancer\"", 6443);
 
-    await().untilAsserted(() -> assertThat(addresses("first")).hasSize(2));
+    await().atMost(ofMinutes(1)).untilAsserted(() -> assertThat(addresses("first")).hasSize(2));
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(
             () ->
                 assertThat(client.eventMessages)
@@ -95,7 +102,7 @@ class NodeBalancerTest {
     assertThat(addresses("api")).isEmpty();
 
     informers.delete(Resources.SERVICES, "default", "first");
-    await().untilAsserted(() -> assertThat(addresses("second")).hasSize(2));
+    await().atMost(ofMinutes(1)).untilAsserted(() -> assertThat(addresses("second")).hasSize(2));
   }
 
   @Test
@@ -106,14 +113,14 @@ class NodeBalancerTest {
         "2026-01-01T00:00:00Z",
         "\"type\":\"LoadBalancer\",\"loadBalancerClass\":\"example.com/lb\"",
         9090);
-    await().untilAsserted(() -> assertThat(addresses("web")).hasSize(2));
+    await().atMost(ofMinutes(1)).untilAsserted(() -> assertThat(addresses("web")).hasSize(2));
     KubeObject before = informers.of(Resources.SERVICES).get("default", "web").orElseThrow();
     informers.put(
         Resources.SERVICES,
         new KubeObject(before.json().with("spec", before.spec().with("type", "ClusterIP")))
             .json()
             .toString());
-    await().untilAsserted(() -> assertThat(addresses("web")).isEmpty());
+    await().atMost(ofMinutes(1)).untilAsserted(() -> assertThat(addresses("web")).isEmpty());
     assertThat(addresses("other")).isEmpty();
   }
 

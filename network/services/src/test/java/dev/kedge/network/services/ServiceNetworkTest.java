@@ -1,5 +1,6 @@
 package dev.kedge.network.services;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -35,8 +36,12 @@ class ServiceNetworkTest {
     lab.outside().require("", "ip", "route", "add", "10.43.0.0/16", "via", NetworkLab.NODE);
     informers = new TestInformers();
     network = start();
-    await().untilAsserted(() -> assertThat(lab.connect("client", a, 8080)).isEqualTo("a"));
-    await().untilAsserted(() -> assertThat(lab.connect("client", b, 8080)).isEqualTo("b"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(lab.connect("client", a, 8080)).isEqualTo("a"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(lab.connect("client", b, 8080)).isEqualTo("b"));
   }
 
   @AfterEach
@@ -54,7 +59,9 @@ class ServiceNetworkTest {
     service("\"type\":\"ClusterIP\"");
     endpoints(a, b);
 
-    await().untilAsserted(() -> assertThat(lab.connect("client", ADDRESS, 80)).isIn("a", "b"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(lab.connect("client", ADDRESS, 80)).isIn("a", "b"));
     assertThat(answers("client", ADDRESS, 80, 30)).containsExactlyInAnyOrder("a", "b");
     assertThat(answers("node", ADDRESS, 80, 10)).isSubsetOf("a", "b");
     assertThat(answers("outside", ADDRESS, 80, 10)).isSubsetOf("a", "b");
@@ -67,20 +74,28 @@ class ServiceNetworkTest {
   void changesOfEndpointsAreFollowed() {
     service("\"type\":\"ClusterIP\"");
     endpoints();
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("refused"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("refused"));
     assertThat(connect("node", ADDRESS, 80)).isEqualTo("refused");
 
     endpoints(a);
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("a"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("a"));
     endpoints(b);
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("b"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("b"));
     assertThat(answers("client", ADDRESS, 80, 10)).containsExactly("b");
 
     informers.delete(Resources.SERVICES, "default", "web");
-    await().until(() -> !rules().contains("default/web/tcp/80 {\n\t\tip"));
+    await().atMost(ofMinutes(1)).until(() -> !rules().contains("default/web/tcp/80 {\n\t\tip"));
     assertThat(connect("client", ADDRESS, 80)).isNotIn("a", "b");
     service("\"type\":\"ClusterIP\"");
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("b"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("b"));
   }
 
   @Test
@@ -89,6 +104,7 @@ class ServiceNetworkTest {
     endpoints(a);
 
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(() -> assertThat(connect("outside", NetworkLab.NODE, 30080)).isEqualTo("a"));
     assertThat(connect("node", NetworkLab.NODE, 30080)).isEqualTo("a");
     assertThat(connect("node", "127.0.0.1", 30080)).isEqualTo("a");
@@ -96,6 +112,7 @@ class ServiceNetworkTest {
 
     endpoints();
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(
             () -> assertThat(connect("outside", NetworkLab.NODE, 30080)).isEqualTo("refused"));
   }
@@ -106,12 +123,14 @@ class ServiceNetworkTest {
     slice(endpoint(a, "other"), endpoint(b, "here"));
 
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(() -> assertThat(connect("outside", NetworkLab.NODE, 30080)).isEqualTo("b"));
     assertThat(answers("outside", NetworkLab.NODE, 30080, 15)).containsExactly("b");
     assertThat(answers("client", NetworkLab.NODE, 30080, 30)).containsExactlyInAnyOrder("a", "b");
 
     slice(endpoint(a, "other"));
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(
             () -> assertThat(connect("outside", NetworkLab.NODE, 30080)).isEqualTo("timeout"));
     assertThat(connect("client", NetworkLab.NODE, 30080)).isEqualTo("a");
@@ -130,7 +149,9 @@ class ServiceNetworkTest {
         """);
     endpoints(a);
 
-    await().untilAsserted(() -> assertThat(connect("outside", NetworkLab.NODE, 80)).isEqualTo("a"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("outside", NetworkLab.NODE, 80)).isEqualTo("a"));
     assertThat(connect("outside", "10.43.200.1", 80)).isEqualTo("a");
     assertThat(connect("client", NetworkLab.NODE, 80)).as("not in the ranges").isEqualTo("timeout");
   }
@@ -149,8 +170,12 @@ class ServiceNetworkTest {
         "ports":[{"name":"","port":9443,"protocol":"TCP"}]}\
         """);
 
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("api"));
-    await().untilAsserted(() -> assertThat(connect("node", ADDRESS, 80)).isEqualTo("api"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("api"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("node", ADDRESS, 80)).isEqualTo("api"));
   }
 
   @Test
@@ -160,17 +185,19 @@ class ServiceNetworkTest {
             + "\"sessionAffinityConfig\":{\"clientIP\":{\"timeoutSeconds\":60}}");
     endpoints(a, b);
 
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isIn("a", "b"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isIn("a", "b"));
     Set<String> first = answers("client", ADDRESS, 80, 15);
     assertThat(first).hasSize(1);
     // Another change must not make it forget.
     slice(endpoint(a, "here"), endpoint(b, "here"), endpoint("10.42.0.99", "here"));
-    await().until(() -> rules().contains("10.42.0.99"));
+    await().atMost(ofMinutes(1)).until(() -> rules().contains("10.42.0.99"));
     assertThat(answers("client", ADDRESS, 80, 15)).isEqualTo(first);
 
     service("\"type\":\"ClusterIP\"");
     endpoints(a, b);
-    await().until(() -> !rules().contains("numgen random mod 3"));
+    await().atMost(ofMinutes(1)).until(() -> !rules().contains("numgen random mod 3"));
     assertThat(answers("client", ADDRESS, 80, 30)).hasSize(2);
   }
 
@@ -187,6 +214,7 @@ class ServiceNetworkTest {
             .formatted(a));
 
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(() -> assertThat(connect("outside", NetworkLab.NODE, 8888)).isEqualTo("a"));
     assertThat(connect("outside", NetworkLab.NODE, 8889)).isEqualTo("a");
     assertThat(connect("node", "127.0.0.1", 8888)).isEqualTo("a");
@@ -194,6 +222,7 @@ class ServiceNetworkTest {
 
     informers.delete(Resources.PODS, "default", "a");
     await()
+        .atMost(ofMinutes(1))
         .untilAsserted(
             () -> assertThat(connect("outside", NetworkLab.NODE, 8888)).isEqualTo("refused"));
   }
@@ -207,7 +236,9 @@ class ServiceNetworkTest {
         "conditions":{"ready":false,"serving":true,"terminating":true}}\
         """
             .formatted(a));
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("a"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("a"));
     slice(
         """
         {"addresses":["%s"],"nodeName":"here",
@@ -215,7 +246,9 @@ class ServiceNetworkTest {
         """
             .formatted(a),
         endpoint(b, "here"));
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("b"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("b"));
     assertThat(answers("client", ADDRESS, 80, 10)).containsExactly("b");
   }
 
@@ -228,12 +261,14 @@ class ServiceNetworkTest {
         """;
     informers.put(Resources.SERVICES, udp);
     udpEndpoint(a);
-    await().until(() -> rules().contains(a + ":5353"));
+    await().atMost(ofMinutes(1)).until(() -> rules().contains(a + ":5353"));
     lab.in("client").require("", "bash", "-c", "echo hello > /dev/udp/10.43.0.53/53");
     assertThat(tracked()).contains("src=" + a);
 
     udpEndpoint(b);
-    await().untilAsserted(() -> assertThat(tracked()).doesNotContain("src=" + a));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(tracked()).doesNotContain("src=" + a));
     lab.in("client").require("", "bash", "-c", "echo hello > /dev/udp/10.43.0.53/53");
     assertThat(tracked()).contains("src=" + b);
   }
@@ -258,7 +293,9 @@ class ServiceNetworkTest {
   void restartReplacesTheTableAndRemovingLeavesNothing() throws Exception {
     service("\"type\":\"ClusterIP\"");
     endpoints(a);
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("a"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("a"));
     String before = rules();
 
     network.close();
@@ -269,7 +306,9 @@ class ServiceNetworkTest {
     // Somebody flushes everything: the next change heals it.
     lab.node().require("", "nft", "delete", "table", "ip", "kedge");
     endpoints(b);
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("b"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("b"));
 
     network.close();
     ServiceNetwork.remove(lab.node());
@@ -299,11 +338,14 @@ class ServiceNetworkTest {
     }
     service("\"type\":\"ClusterIP\"");
     endpoints(a);
-    await().untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("a"));
+    await()
+        .atMost(ofMinutes(1))
+        .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("a"));
     System.out.printf("1,000 Services more: %d ms%n", (System.nanoTime() - began) / 1_000_000);
     began = System.nanoTime();
     endpoints(b);
     await()
+        .atMost(ofMinutes(1))
         .pollInterval(java.time.Duration.ofMillis(2))
         .untilAsserted(() -> assertThat(connect("client", ADDRESS, 80)).isEqualTo("b"));
     System.out.printf(

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The client against servers that say exactly what a test wants, well-formed or not. */
-@Timeout(20)
+@Timeout(240)
 class HttpTest {
   private final AtomicInteger connections = new AtomicInteger();
   private final BlockingQueue<String> heads = new LinkedBlockingQueue<>();
@@ -166,7 +166,7 @@ class HttpTest {
     assertThat(in.read()).isEqualTo('a');
     CompletableFuture<Integer> read = CompletableFuture.supplyAsync(() -> next(in));
     in.close();
-    assertThat(read.get(10, TimeUnit.SECONDS)).isEqualTo(-1);
+    assertThat(read.get(60, TimeUnit.SECONDS)).isEqualTo(-1);
   }
 
   /** The next byte; -1 at the end, in order or not. */

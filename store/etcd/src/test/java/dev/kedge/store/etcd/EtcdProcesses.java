@@ -207,7 +207,7 @@ public final class EtcdProcesses implements AutoCloseable {
   void signal(int index, String signal) throws IOException, InterruptedException {
     Process kill =
         new ProcessBuilder("kill", "-" + signal, Long.toString(processes.get(index).pid())).start();
-    assertThat(kill.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(kill.waitFor(60, TimeUnit.SECONDS)).isTrue();
   }
 
   @Override

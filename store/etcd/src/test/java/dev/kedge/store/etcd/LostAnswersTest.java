@@ -103,7 +103,7 @@ class LostAnswersTest {
         written.add(committed(direct.create("/n" + i, bytes("x"))));
       }
       while (seen.size() < written.size()) {
-        List<Event> events = watch.take(Duration.ofSeconds(10));
+        List<Event> events = watch.take(Duration.ofSeconds(60));
         assertThat(events).isNotEmpty();
         events.forEach(event -> seen.add(event.revision()));
       }

@@ -141,7 +141,7 @@ class CrashTest {
         }
       }
     }
-    assertThat(child.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    assertThat(child.waitFor(60, TimeUnit.SECONDS)).isTrue();
     assertThat(child.exitValue()).isEqualTo(128 + 9);
     return greatest;
   }

@@ -1,5 +1,6 @@
 package dev.kedge.store.sql;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -73,6 +74,7 @@ class FollowerTest {
       away.asked.await();
     }
     await()
+        .atMost(ofMinutes(1))
         .until(
             () -> callers.stream().allMatch(thread -> thread.getState() == Thread.State.WAITING));
     away.letGo.countDown();

@@ -1,5 +1,6 @@
 package dev.kedge.store.sql;
 
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -64,7 +65,9 @@ class PostgresBadDaysTest {
         "INSERT INTO kedge_progress VALUES (1, 7)",
         "ALTER TABLE kedge_progress OWNER TO plain");
     server.execute("postgres", "SELECT pg_reload_conf()");
-    await().until(() -> opens("postgres:@", "probe?sslmode=require", TlsFiles.NONE));
+    await()
+        .atMost(ofMinutes(1))
+        .until(() -> opens("postgres:@", "probe?sslmode=require", TlsFiles.NONE));
   }
 
   @AfterAll

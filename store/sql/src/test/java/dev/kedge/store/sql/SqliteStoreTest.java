@@ -1,6 +1,7 @@
 package dev.kedge.store.sql;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -51,7 +52,7 @@ class SqliteStoreTest extends StoreContract {
   void revisionSurvivesReopeningWhenItsRowWasSweptAway() {
     long deleted = delete("/a", create("/a", "1"));
     store.compact(deleted);
-    await().until(() -> rows() == 0);
+    await().atMost(ofMinutes(1)).until(() -> rows() == 0);
 
     store.close();
     store = open();

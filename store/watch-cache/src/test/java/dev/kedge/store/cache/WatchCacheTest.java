@@ -1,6 +1,7 @@
 package dev.kedge.store.cache;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static java.time.Duration.ofMinutes;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -295,6 +296,7 @@ class WatchCacheTest {
       update("a", "p", "n1", "y");
       long elsewhere = committed(store.create("/registry/nodes/n1", pod("", "n1", "", "")));
       await()
+          .atMost(ofMinutes(1))
           .untilAsserted(
               () -> {
                 assertThat(watch.take(Duration.ofMillis(5))).isEmpty();
@@ -347,7 +349,7 @@ class WatchCacheTest {
     try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
       Future<List<CacheEvent>> reader = threads.submit(() -> watch.take(Duration.ofMinutes(1)));
       store.close();
-      assertThat(reader.get(10, TimeUnit.SECONDS)).isEmpty();
+      assertThat(reader.get(60, TimeUnit.SECONDS)).isEmpty();
     }
     assertThat(watch.ended()).isTrue();
     assertThatThrownBy(() -> cache.watch(Selection.ALL, 0)).isInstanceOf(StoreException.class);
