@@ -1,6 +1,7 @@
 package dev.kedge.store.cache;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.kedge.model.Json;
 import dev.kedge.store.CompactedException;
@@ -99,7 +100,23 @@ class CachedStoreTest extends StoreContract {
 
     @Override
     public void raise(long revision) {
-      store.raise(revision);
+      if (revision <= store.currentRevision()) {
+        store.raise(revision);
+        return;
+      }
+      // The cache loses track and loads again, which ends the watches of before, but none that the
+      // contract begins afterwards.
+      try (CacheWatch before = cache.watch(Selection.ALL, 0)) {
+        store.raise(revision);
+        assertThatThrownBy(() -> takeForEver(before))
+            .isInstanceOf(CacheWatch.ExpiredException.class);
+      }
+    }
+
+    private static void takeForEver(CacheWatch watch) throws InterruptedException {
+      while (true) {
+        watch.take(Duration.ofMinutes(1));
+      }
     }
 
     @Override
