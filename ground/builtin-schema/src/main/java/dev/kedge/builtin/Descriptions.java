@@ -1,14 +1,18 @@
 package dev.kedge.builtin;
 
+import dev.kedge.model.Json;
+import dev.kedge.model.JsonValue;
 import dev.kedge.model.Schema;
 import dev.kedge.model.Schema.Type;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * The texts of the built-in definitions: 0.7 MB that only OpenAPI documents need. Make one, use it,
+ * The texts and published defaults of the built-in definitions: 0.7 MB that only OpenAPI documents
+ * need. Make one, use it,
  * let it go. One thread.
  */
 final class Descriptions {
@@ -33,9 +37,15 @@ final class Descriptions {
    *
    * @param text about the definition itself
    * @param fields about its fields, by name
+   * @param defaults that documents of version 3 tell of its fields, by name; what an absent field
+   *     gets is {@link Schema.Field#defaultValue}
    */
-  record Texts(String text, Map<String, String> fields) {
+  record Texts(String text, Map<String, String> fields, Map<String, JsonValue> defaults) {
     static final Texts NONE = new Texts("", Map.of());
+
+    Texts(String text, Map<String, String> fields) {
+      this(text, fields, Map.of());
+    }
   }
 
   /** The texts of a schema's definition; none for schemas that are not built in. */
@@ -52,6 +62,11 @@ final class Descriptions {
     Map<String, String> fields = new LinkedHashMap<>();
     List<String> names = new ArrayList<>(schema.fields().keySet());
     names.forEach(name -> fields.put(name, in.text()));
-    return new Texts(text, fields);
+    int count = in.number();
+    Map<String, JsonValue> defaults = HashMap.newHashMap(count);
+    for (int i = 0; i < count; i++) {
+      defaults.put(names.get(in.number()), Json.parse(in.text()));
+    }
+    return new Texts(text, fields, defaults);
   }
 }

@@ -4,6 +4,7 @@ import dev.kedge.builtin.BuiltinResource.Subresource;
 import dev.kedge.model.GroupVersionKind;
 import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonObject;
+import dev.kedge.model.JsonValue;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Schema;
 import dev.kedge.model.Schema.Field;
@@ -277,7 +278,7 @@ public final class OpenApi {
         ? body
         : body.with(
             "x-kubernetes-group-version-kind",
-            new JsonArray(known.stream().<dev.kedge.model.JsonValue>map(OpenApi::gvk).toList()));
+            new JsonArray(known.stream().<JsonValue>map(OpenApi::gvk).toList()));
   }
 
   private static JsonObject gvk(GroupVersionKind kind) {
@@ -332,7 +333,7 @@ public final class OpenApi {
           if (field.required() && (v3 || !field.schema().get().rules().nullable())) {
             required.add(field.name());
           }
-          JsonObject property = field(field, texts.fields().getOrDefault(field.name(), ""));
+          JsonObject property = field(field, texts);
           properties.put(field.name(), enumerations.in(schema.name(), field.name(), property));
         }
         if (schema.rules().embeddedResource()) {
@@ -414,13 +415,18 @@ public final class OpenApi {
     out.putAll(others);
   }
 
-  private JsonObject field(Field field, String builtinText) {
+  private JsonObject field(Field field, Descriptions.Texts texts) {
     Schema schema = field.schema().get();
+    String builtinText = texts.fields().getOrDefault(field.name(), "");
     String text = builtinText.isEmpty() ? field.description() : builtinText;
     JsonObject.Builder out = JsonObject.builder();
+    JsonValue published = texts.defaults().get(field.name());
+    if (v3 && published != null) {
+      out.put("default", published);
+    }
     if (isPlain(schema)) {
       out.putAll(body(schema));
-      // The default of a custom resource is published; those of built-in kinds come by conversion.
+      // What a custom resource defaults is published; what built-in kinds do is in the texts.
       if (schema.rules() != Rules.NONE && field.number() == 0) {
         field.defaultValue().ifPresent(value -> out.put("default", value));
       }

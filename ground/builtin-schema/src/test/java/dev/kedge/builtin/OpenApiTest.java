@@ -32,12 +32,10 @@ class OpenApiTest {
       compare(upstream.object("components", "schemas"), ours.object("components", "schemas"));
       comparePaths(upstream.object("paths"), ours.object("paths"));
     }
-    counts.forEach(
-        (subject, count) ->
-            System.out.printf("OpenAPI v3: %s: %d of %d equal%n", subject, count[0], count[1]));
+    print("v3 ");
     // The artifacts know a field or two that upstream's documents of the same level do not.
     assertShare("fields", 0.999);
-    assertAll("types", "list types", "map keys", "merge keys", "strategies", "kinds");
+    assertAll("types", "list types", "map keys", "merge keys", "strategies", "kinds", "defaults");
     assertShare("required", 1);
     assertShare("descriptions", 0.98);
     assertShare("operations", 1);
@@ -83,13 +81,18 @@ class OpenApiTest {
                     path + " " + own.names());
               }
             });
-    counts.forEach(
-        (subject, count) ->
-            System.out.printf("OpenAPI %s: %d of %d equal%n", subject, count[0], count[1]));
-    faults.forEach(fault -> System.out.println("OpenAPI " + fault));
+    print("");
     assertShare("v2 fields", 0.99);
     assertShare("v2 required", 0.99);
     assertShare("v2 definitions", 0.95);
+  }
+
+  private void print(String prefix) {
+    counts.forEach(
+        (subject, count) ->
+            System.out.printf(
+                "OpenAPI %s%s: %d of %d equal%n", prefix, subject, count[0], count[1]));
+    faults.forEach(fault -> System.out.println("OpenAPI " + prefix + fault));
   }
 
   private void assertAll(String... subjects) {
@@ -173,6 +176,12 @@ class OpenApiTest {
           "list types",
           expected.text("x-kubernetes-list-type").equals(type.isEmpty() ? "atomic" : type),
           where);
+    }
+    if (expected.has("default") || actual.has("default")) {
+      count(
+          "defaults",
+          expected.get("default").equals(actual.get("default")),
+          where + " " + expected.get("default") + " vs " + actual.get("default"));
     }
     same("map keys", "x-kubernetes-list-map-keys", where, expected, actual);
     same("merge keys", "x-kubernetes-patch-merge-key", where, expected, actual);

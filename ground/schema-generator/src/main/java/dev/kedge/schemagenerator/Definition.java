@@ -66,6 +66,10 @@ final class Definition {
     String defaultJson = "";
     boolean zeroIsAbsent;
     boolean always;
+
+    /** JSON of the default that OpenAPI documents tell; "" where they tell none. */
+    String published = "";
+
     String listType = "";
     List<String> listMapKeys = List.of();
     boolean atomic;
@@ -87,6 +91,7 @@ final class Definition {
       field.defaultJson = defaultJson;
       field.zeroIsAbsent = zeroIsAbsent;
       field.always = always;
+      field.published = published;
       field.listType = listType;
       field.listMapKeys = listMapKeys;
       field.atomic = atomic;

@@ -40,6 +40,16 @@ import java.util.regex.Pattern;
  * [io.k8s.api.core.v1]
  * ServiceStatus: loadBalancer
  * </pre>
+ *
+ * <p>{@code published.txt}: the defaults that OpenAPI documents tell (nobody applies them) where these
+ * are not what the artifacts mark, or else the zero value of a scalar or struct that is required or
+ * always written; "none" where they tell nothing.
+ *
+ * <pre>
+ * [io.k8s.api.core.v1]
+ * Event: reportingComponent reportingInstance = ""
+ * PodCertificateProjection: keyType signerName = none
+ * </pre>
  */
 final class Facts {
   private static final Pattern DEFAULT = Pattern.compile("(\\w+)\\.([\\w$]+) (\\?=|=) (\\S.*)");
@@ -50,6 +60,8 @@ final class Facts {
               + " ([A-Z].*)");
 
   private static final Pattern ALWAYS = Pattern.compile("(\\w+): (\\w+(?: \\w+)*)");
+  private static final Pattern PUBLISHED =
+      Pattern.compile("(\\w+): (\\w+(?: \\w+)*) = (\\S.*)");
   private static final Set<String> PARTS_OF_KINDS = Set.of("metadata", "spec", "status");
 
   private final Map<String, Definition> definitions;
@@ -63,6 +75,8 @@ final class Facts {
     packaged(folder.resolve("defaults.txt"), DEFAULT, this::value);
     partsOfKinds();
     packaged(folder.resolve("always.txt"), ALWAYS, this::always);
+    publishedByRule();
+    packaged(folder.resolve("published.txt"), PUBLISHED, this::published);
   }
 
   private void definitions(Path file) throws IOException {
@@ -175,6 +189,40 @@ final class Facts {
             .filter(field -> field.type.shape() == Shape.REFERENCE)
             .forEach(field -> field.always = true);
       }
+    }
+  }
+
+  /** Upstream publishes the zero values of Go fields that are no pointers and never left out. */
+  private void publishedByRule() {
+    for (Definition definition : definitions.values()) {
+      for (Field field : definition.fields) {
+        if (field.published.isEmpty() && (field.required || field.always)) {
+          field.published =
+              switch (field.type.shape()) {
+                case STRING -> "\"\"";
+                case BOOLEAN -> "false";
+                case INT32, INT64, DOUBLE -> "0";
+                case REFERENCE -> isStruct(field) ? "{}" : "";
+                case BYTES, LIST, MAP -> "";
+              };
+        }
+      }
+    }
+  }
+
+  private boolean isStruct(Field field) {
+    Definition definition = definitions.get(field.type.reference());
+    return definition != null && definition.form == Form.OBJECT;
+  }
+
+  private void published(String prefix, Matcher matcher) {
+    String told = matcher.group(3).equals("none") ? "" : matcher.group(3);
+    for (String name : matcher.group(2).split(" ")) {
+      Field field = field(prefix + matcher.group(1), name);
+      if (field.published.equals(told)) {
+        throw new IllegalArgumentException(name + " needs no line: " + told + " is told anyway");
+      }
+      field.published = told;
     }
   }
 

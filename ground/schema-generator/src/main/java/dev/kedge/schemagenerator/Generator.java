@@ -298,6 +298,7 @@ public final class Generator {
     String value = Comments.marker(comment, "default").orElse("");
     if (!value.isEmpty() && !value.startsWith("ref(")) {
       field.defaultJson = value;
+      field.published = value;
     }
   }
 

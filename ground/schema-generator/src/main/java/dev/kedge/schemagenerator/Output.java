@@ -21,7 +21,8 @@ import java.util.Map;
  * field             name · number · type · flags · [default] · [list type, keys] · [strategy, key]
  * type              shape · [definition | item type]
  * descriptions.bin  magic "KDSC1" · per definition the length of its body · bodies
- * body              text of the definition · texts of its fields
+ * body              text of the definition · texts of its fields · number of fields with a
+ *                   published default · (position of the field, its default as JSON) …
  * </pre>
  *
  * Strings in bodies of {@code schemas.bin} are positions in the string table.
@@ -73,12 +74,23 @@ final class Output {
       var out = new ByteArrayOutputStream();
       text(out, definition.description);
       definition.fields.forEach(field -> text(out, field.description));
+      defaults(out, definition);
       texts.add(out.toByteArray());
     }
     number(descriptions, texts.size());
     texts.forEach(body -> number(descriptions, body.length));
     texts.forEach(descriptions::writeBytes);
     Files.write(folder.resolve("descriptions.bin"), descriptions.toByteArray());
+  }
+
+  private static void defaults(ByteArrayOutputStream out, Definition definition) {
+    List<Field> published =
+        definition.fields.stream().filter(field -> !field.published.isEmpty()).toList();
+    number(out, published.size());
+    for (Field field : published) {
+      number(out, definition.fields.indexOf(field));
+      text(out, field.published);
+    }
   }
 
   private byte[] body(Definition definition) {
