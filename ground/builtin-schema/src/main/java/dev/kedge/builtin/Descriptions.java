@@ -12,8 +12,7 @@ import java.util.Map;
 
 /**
  * The texts and published defaults of the built-in definitions: 0.7 MB that only OpenAPI documents
- * need. Make one, use it,
- * let it go. One thread.
+ * need. Make one, use it, let it go. One thread.
  */
 final class Descriptions {
   private final byte[] bytes = Input.resource("descriptions.bin", "KDSC1");

@@ -41,9 +41,9 @@ import java.util.regex.Pattern;
  * ServiceStatus: loadBalancer
  * </pre>
  *
- * <p>{@code published.txt}: the defaults that OpenAPI documents tell (nobody applies them) where these
- * are not what the artifacts mark, or else the zero value of a scalar or struct that is required or
- * always written; "none" where they tell nothing.
+ * <p>{@code published.txt}: the defaults that OpenAPI documents tell (nobody applies them) where
+ * these are not what the artifacts mark, or else the zero value of a scalar or struct that is
+ * required or always written; "none" where they tell nothing.
  *
  * <pre>
  * [io.k8s.api.core.v1]
@@ -60,8 +60,7 @@ final class Facts {
               + " ([A-Z].*)");
 
   private static final Pattern ALWAYS = Pattern.compile("(\\w+): (\\w+(?: \\w+)*)");
-  private static final Pattern PUBLISHED =
-      Pattern.compile("(\\w+): (\\w+(?: \\w+)*) = (\\S.*)");
+  private static final Pattern PUBLISHED = Pattern.compile("(\\w+): (\\w+(?: \\w+)*) = (\\S.*)");
   private static final Set<String> PARTS_OF_KINDS = Set.of("metadata", "spec", "status");
 
   private final Map<String, Definition> definitions;
