@@ -47,7 +47,7 @@ import java.util.regex.Pattern;
  *
  * <pre>
  * [io.k8s.api.core.v1]
- * Event: reportingComponent reportingInstance = ""
+ * NodeRuntimeHandler: name = ""
  * PodCertificateProjection: keyType signerName = none
  * </pre>
  */
@@ -93,9 +93,7 @@ final class Facts {
         current = new Definition(define.group(1), Form.OBJECT, define.group(3), false);
         definitions.put(current.name, current);
         if (define.group(2) != null) {
-          current.fields.add(
-              new Field("apiVersion", 0, Type.of(Shape.STRING), "Group and version."));
-          current.fields.add(new Field("kind", 0, Type.of(Shape.STRING), "Kind."));
+          current.fields.addAll(Generator.typeMeta());
         }
       } else if (field.matches() && current != null) {
         Field made =

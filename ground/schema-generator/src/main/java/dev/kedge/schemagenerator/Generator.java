@@ -96,6 +96,7 @@ public final class Generator {
   private final Map<String, List<Inline>> inlines = new LinkedHashMap<>();
   private final Map<String, Set<String>> requiredByModel = new LinkedHashMap<>();
   private final Set<String> withoutModel = new TreeSet<>();
+  private final Set<String> unpublished = new TreeSet<>();
 
   private Generator() {}
 
@@ -125,11 +126,13 @@ public final class Generator {
     new Output(List.copyOf(generator.definitions.values())).write(output);
     Files.writeString(stamp, fingerprint);
     System.out.printf(
-        "schemas of %d definitions (%d bytes), descriptions %d bytes; no model class for %d%n",
+        "schemas of %d definitions (%d bytes), descriptions %d bytes; no model class for %d,"
+            + " left out as not published: %s%n",
         generator.definitions.size(),
         Files.size(output.resolve("schemas.bin")),
         Files.size(output.resolve("descriptions.bin")),
-        generator.withoutModel.size());
+        generator.withoutModel.size(),
+        generator.unpublished);
   }
 
   /** Changes with the facts, the artifacts on the class path and this tool's own classes. */
@@ -243,8 +246,7 @@ public final class Generator {
         : model.fields().contains("apiVersion")
             && model.fields().contains("kind")
             && message.findFieldByName("kind") == null) {
-      definition.fields.add(new Field("apiVersion", 0, Type.of(Shape.STRING), API_VERSION));
-      definition.fields.add(new Field("kind", 0, Type.of(Shape.STRING), KIND));
+      definition.fields.addAll(typeMeta());
     }
     for (FieldDescriptor field : message.getFields()) {
       if (field.getNumber() >= 1 << 10) {
@@ -265,7 +267,9 @@ public final class Generator {
         continue;
       }
       if (jsonName.isEmpty()) {
-        jsonName = field.getName();
+        // The messages may be a little younger than the models, which are of the published level.
+        unpublished.add(definition.name + "." + field.getName());
+        continue;
       }
       List<String> comment = comments.ofField(message.getFullName(), field.getNumber());
       Field made =
@@ -273,6 +277,13 @@ public final class Generator {
       mark(made, comment);
       definition.fields.add(made);
     }
+  }
+
+  /** The two fields that every kind has. */
+  static List<Field> typeMeta() {
+    return List.of(
+        new Field("apiVersion", 0, Type.of(Shape.STRING), API_VERSION),
+        new Field("kind", 0, Type.of(Shape.STRING), KIND));
   }
 
   /** Kinds and options that are not published as models but carry kind and apiVersion in JSON. */
