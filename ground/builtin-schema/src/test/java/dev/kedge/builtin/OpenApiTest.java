@@ -33,7 +33,15 @@ class OpenApiTest {
       comparePaths(upstream.object("paths"), ours.object("paths"));
     }
     print("v3 ");
-    assertAll("fields", "types", "list types", "map keys", "merge keys", "strategies", "kinds", "defaults");
+    assertAll(
+        "fields",
+        "types",
+        "list types",
+        "map keys",
+        "merge keys",
+        "strategies",
+        "kinds",
+        "defaults");
     assertShare("required", 1);
     assertShare("descriptions", 0.98);
     assertShare("operations", 1);
