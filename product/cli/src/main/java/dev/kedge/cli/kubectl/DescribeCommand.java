@@ -71,7 +71,7 @@ final class DescribeCommand {
     for (Item item : items) {
       session.out().print(first ? "" : "\n\n");
       first = false;
-      session.out().print(new Describer(session, item).text());
+      session.out().print(Describer.text(session, item));
       session.out().flush();
     }
     return failed ? 1 : 0;

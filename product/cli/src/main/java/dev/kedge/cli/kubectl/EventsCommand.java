@@ -43,7 +43,7 @@ final class EventsCommand {
     List<String> types = a.list("types").stream().map(t -> t.toLowerCase(Locale.ROOT)).toList();
     events.removeIf(
         e -> !types.isEmpty() && !types.contains(e.text("type").toLowerCase(Locale.ROOT)));
-    events.sort(Comparator.comparing(EventsCommand::seen));
+    events.sort(Comparator.comparing(Events::lastSeen));
     Output output = Output.of(session);
     if (!output.table()) {
       output.print(
@@ -72,36 +72,15 @@ final class EventsCommand {
       table.append(head).line("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE");
     }
     for (JsonObject e : events) {
-      long count = Math.max(e.integer("count"), e.integer("series", "count"));
-      String first =
-          e.text("firstTimestamp").isEmpty() ? e.text("eventTime") : e.text("firstTimestamp");
-      String age =
-          Session.age(seen(e))
-              + (count > 1 ? " (x" + count + " over " + Session.age(first) + ")" : "");
       table.append(session.allNamespaces() ? e.text("metadata", "namespace") + "\t" : "");
       table.line(
-          age,
+          Events.age(e),
           e.text("type"),
           e.text("reason"),
           e.text("involvedObject", "kind") + "/" + e.text("involvedObject", "name"),
-          e.text("message").strip().replace("\n", " "));
+          Events.message(e));
     }
     session.out().print(table);
     return 0;
-  }
-
-  private static String seen(JsonObject event) {
-    for (String[] path :
-        new String[][] {
-          {"series", "lastObservedTime"},
-          {"lastTimestamp"},
-          {"eventTime"},
-          {"metadata", "creationTimestamp"}
-        }) {
-      if (!event.text(path).isEmpty()) {
-        return event.text(path);
-      }
-    }
-    return "";
   }
 }

@@ -88,7 +88,7 @@ public final class TabWriter {
         widest = Math.max(widest, length(lines.get(i).get(column)));
         i++;
       }
-      int width = widest == 0 && minimum == 0 ? 0 : Math.max(minimum, widest + padding);
+      int width = Math.max(minimum, widest + padding);
       for (int j = start; j < i; j++) {
         widths[j][column] = width;
       }
