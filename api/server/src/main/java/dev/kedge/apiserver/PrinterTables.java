@@ -191,39 +191,10 @@ final class PrinterTables {
   }
 
   private Printer builtin(String groupResource) {
-    PrinterColumns columns = new PrinterColumns(clock);
-    Optional<PrinterColumns.Kind> kind = columns.of(groupResource);
-    if (kind.isEmpty()) {
-      return byDefault();
-    }
-    List<JsonObject> definitions = new ArrayList<>();
-    for (String column : kind.get().columns()) {
-      definitions.add(definition(column).json());
-    }
-    return new Printer(definitions, kind.get().cells());
-  }
-
-  /**
-   * Reads a column's text: {@code Name:type}, {@code +} before the name for wide ones. Descriptions
-   * stay empty: nobody shows them, and upstream's would have to be kept in memory for that.
-   */
-  private static Definition definition(String text) {
-    boolean wide = text.startsWith("+");
-    String[] parts = (wide ? text.substring(1) : text).split(":", -1);
-    String type = parts.length > 1 ? parts[1] : "string";
-    return new Definition(parts[0], type, parts[0].equals("Name") ? "name" : "", "", wide ? 1 : 0);
-  }
-
-  /** Name and creation time, as upstream shows kinds it has no columns for. */
-  private static Printer byDefault() {
-    List<JsonObject> definitions =
-        List.of(definition("Name").json(), definition("Created At:date").json());
+    PrinterKind<?> kind = PrinterColumns.of(groupResource);
     return new Printer(
-        definitions,
-        object ->
-            List.of(
-                new JsonString(object.name()),
-                new JsonString(object.metadata().text("creationTimestamp"))));
+        kind.columns().stream().map(column -> column.definition().json()).toList(),
+        object -> kind.cells(object, clock.instant()));
   }
 
   private Printer custom(ResourceInfo info) {
@@ -253,7 +224,7 @@ final class PrinterTables {
               List.of(
                   new JsonString(object.name()),
                   new JsonString(
-                      PrinterColumns.age(
+                      PrinterColumn.age(
                           object.metadata().text("creationTimestamp"), clock.instant()))));
     }
     Map<Column, JsonPath> paths = new LinkedHashMap<>();
@@ -310,7 +281,7 @@ final class PrinterTables {
       case "boolean" -> value instanceof JsonBoolean ? value : JsonNull.NULL;
       case "date" ->
           value instanceof JsonString text
-              ? new JsonString(PrinterColumns.age(text.value(), clock.instant()))
+              ? new JsonString(PrinterColumn.age(text.value(), clock.instant()))
               : JsonNull.NULL;
       default -> {
         List<String> texts = new ArrayList<>();
