@@ -15,8 +15,8 @@ public interface OpenApiDocuments {
   JsonObject v2(Catalog catalog);
 
   /**
-   * The documents under {@code /openapi/v3/}, by path such as {@code apis/apps/v1}; each is made
-   * when it is asked for.
+   * The documents under {@code /openapi/v3/}, by path such as {@code apis/apps/v1} or {@code
+   * version}; each is made when it is asked for.
    */
   Map<String, java.util.function.Supplier<JsonObject>> v3(Catalog catalog);
 }

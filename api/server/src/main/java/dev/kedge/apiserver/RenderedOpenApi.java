@@ -6,6 +6,7 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.registry.Catalog;
 import dev.kedge.registry.ResourceInfo;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,7 +17,7 @@ final class RenderedOpenApi implements OpenApiDocuments {
 
   @Override
   public JsonObject v2(Catalog catalog) {
-    return OpenApi.v2(catalog.all().stream().map(RenderedOpenApi::resource).toList());
+    return OpenApi.v2(resources(catalog.all()));
   }
 
   @Override
@@ -31,6 +32,8 @@ final class RenderedOpenApi implements OpenApiDocuments {
       versions.computeIfAbsent(path, _ -> new ArrayList<>()).add(info);
     }
     Map<String, Supplier<JsonObject>> all = new LinkedHashMap<>();
+    OpenApi.roots(catalog.all().stream().map(ResourceInfo::type).toList())
+        .forEach(path -> all.put(path, () -> OpenApi.v3(path)));
     versions.forEach(
         (path, infos) ->
             all.put(
@@ -39,8 +42,12 @@ final class RenderedOpenApi implements OpenApiDocuments {
                     OpenApi.v3(
                         infos.getFirst().type().group(),
                         infos.getFirst().type().version(),
-                        infos.stream().map(RenderedOpenApi::resource).toList())));
+                        resources(infos))));
     return all;
+  }
+
+  private static List<OpenApi.Resource> resources(Collection<ResourceInfo> infos) {
+    return infos.stream().map(RenderedOpenApi::resource).toList();
   }
 
   private static OpenApi.Resource resource(ResourceInfo info) {

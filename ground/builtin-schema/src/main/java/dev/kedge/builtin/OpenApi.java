@@ -15,10 +15,12 @@ import dev.kedge.model.Schema.Type;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -34,6 +36,7 @@ import java.util.TreeSet;
  */
 public final class OpenApi {
   private static final String META = "io.k8s.apimachinery.pkg.apis.meta.v1.";
+  private static final String VERSION = "io.k8s.apimachinery.pkg.version.Info";
   private static final List<String> PRODUCED =
       List.of("application/json", "application/yaml", "application/vnd.kubernetes.protobuf");
   private static final List<String> PATCHES =
@@ -48,6 +51,9 @@ public final class OpenApi {
 
   /** Its fields apiVersion, kind and metadata are described as those of every custom resource. */
   private static final GroupVersionKind POD = new GroupVersionKind("", "v1", "Pod");
+
+  private static final GroupVersionKind LOG_OPTIONS =
+      new GroupVersionKind("", "v1", "PodLogOptions");
 
   private static final Descriptions.Texts EMBEDDED =
       new Descriptions.Texts(
@@ -105,31 +111,54 @@ public final class OpenApi {
   /** The v3 document of one group and version; {@code resources} are those of it. */
   public static JsonObject v3(String group, String version, List<Resource> resources) {
     OpenApi api = new OpenApi(true);
-    JsonObject paths = api.paths(resources);
-    JsonObject discovery = api.discovery(group, version);
+    JsonObject.Builder paths = JsonObject.builder();
+    if (resources.stream().map(Resource::type).anyMatch(OpenApi::isBuiltin)) {
+      paths.put(discoveryPath(group, version), api.discovery(group, version));
+    }
+    paths.putAll(api.paths(resources));
     api.define(resources);
-    String root =
-        group.isEmpty() ? "/api/" + version + "/" : "/apis/" + group + "/" + version + "/";
-    JsonObject.Builder all = JsonObject.builder();
-    all.put(root, discovery);
-    all.putAll(paths);
+    return api.v3(paths.build());
+  }
+
+  /**
+   * The v3 document of a path that discovery answers besides those of groups and versions: {@code
+   * api}, {@code apis}, {@code apis/apps}, or of {@code version}.
+   */
+  public static JsonObject v3(String path) {
+    OpenApi api = new OpenApi(true);
+    JsonObject paths = JsonObject.of("/" + path + "/", api.root(path));
+    api.define(List.of());
+    return api.v3(paths);
+  }
+
+  private JsonObject v3(JsonObject paths) {
     return JsonObject.of(
         "openapi",
         "3.0.0",
         "info",
         JsonObject.of("title", "Kubernetes", "version", "v1.36.0"),
         "paths",
-        all.build(),
+        paths,
         "components",
-        JsonObject.of(
-            "schemas", JsonObject.builder().putAll(object(api.definitions)).build(),
-            "securitySchemes", securitySchemes()));
+        JsonObject.of("schemas", object(definitions), "securitySchemes", securitySchemes()));
   }
 
   /** The v2 (swagger) document of everything served. */
   public static JsonObject v2(List<Resource> resources) {
     OpenApi api = new OpenApi(false);
-    JsonObject paths = api.paths(resources);
+    Map<String, JsonObject> discovery = new TreeMap<>();
+    roots(resources.stream().map(Resource::type).toList())
+        .forEach(path -> discovery.put("/" + path + "/", api.root(path)));
+    for (Resource resource : resources) {
+      ResourceType type = resource.type();
+      if (isBuiltin(type)) {
+        discovery.computeIfAbsent(
+            discoveryPath(type.group(), type.version()),
+            _ -> api.discovery(type.group(), type.version()));
+      }
+    }
+    JsonObject.Builder paths = JsonObject.builder().putAll(object(discovery));
+    paths.putAll(api.paths(resources));
     api.define(resources);
     return JsonObject.of(
         "swagger",
@@ -137,13 +166,31 @@ public final class OpenApi {
         "info",
         JsonObject.of("title", "Kubernetes", "version", "v1.36.0"),
         "paths",
-        paths,
+        paths.build(),
         "definitions",
         object(api.definitions),
         "securityDefinitions",
         securitySchemes(),
         "security",
         JsonArray.of(JsonObject.of("BearerToken", JsonArray.EMPTY)));
+  }
+
+  /**
+   * The paths of {@link #v3(String)} where resources of these types are served. As upstream's,
+   * documents say nothing of the discovery of custom resources.
+   */
+  public static Set<String> roots(Collection<ResourceType> types) {
+    Set<String> paths = new TreeSet<>(Set.of("api", "apis", "version"));
+    for (ResourceType type : types) {
+      if (isBuiltin(type) && !type.group().isEmpty()) {
+        paths.add("apis/" + type.group());
+      }
+    }
+    return paths;
+  }
+
+  private static boolean isBuiltin(ResourceType type) {
+    return BuiltinSchemas.has(name(type.groupVersionKind()));
   }
 
   private static JsonObject securitySchemes() {
@@ -173,21 +220,27 @@ public final class OpenApi {
       kind(resource.type().groupVersionKind());
       GroupVersionKind list = listKind(resource.type());
       kind(list);
-      GroupVersionKind delete =
-          new GroupVersionKind(resource.type().group(), resource.type().version(), "DeleteOptions");
-      kinds
-          .computeIfAbsent(META + "DeleteOptions", _ -> new java.util.LinkedHashSet<>())
-          .add(delete);
+      for (String everywhere : List.of("DeleteOptions", "WatchEvent")) {
+        Set<GroupVersionKind> known =
+            kinds.computeIfAbsent(META + everywhere, _ -> new LinkedHashSet<>());
+        known.add(new GroupVersionKind("", "v1", everywhere));
+        known.add(
+            new GroupVersionKind(resource.type().group(), resource.type().version(), everywhere));
+      }
       for (Subresource sub : resource.subresources()) {
         kind(sub.type().groupVersionKind());
       }
     }
-    for (String kind : List.of("Status", "APIResourceList")) {
+    for (String kind :
+        List.of("Status", "APIResourceList", "APIGroup", "APIGroupList", "APIVersions")) {
       kinds.put(META + kind, Set.of(new GroupVersionKind("", "v1", kind)));
     }
     for (Resource resource : resources) {
-      if (!BuiltinSchemas.has(name(resource.type().groupVersionKind()))) {
+      if (!isBuiltin(resource.type())) {
         custom(resource);
+      } else if (resource.verbs().contains("watch")) {
+        // Nothing refers to it: a watch is told as a list with a parameter.
+        reference(BuiltinSchemas.definition(META + "WatchEvent"));
       }
     }
     for (Schema next = waiting.poll(); next != null; next = waiting.poll()) {
@@ -196,7 +249,7 @@ public final class OpenApi {
   }
 
   private void kind(GroupVersionKind kind) {
-    kinds.computeIfAbsent(name(kind), _ -> new java.util.LinkedHashSet<>()).add(kind);
+    kinds.computeIfAbsent(name(kind), _ -> new LinkedHashSet<>()).add(kind);
   }
 
   private static GroupVersionKind listKind(ResourceType type) {
@@ -465,16 +518,48 @@ public final class OpenApi {
 
   // Paths
 
+  private static String discoveryPath(String group, String version) {
+    return group.isEmpty() ? "/api/" + version + "/" : "/apis/" + group + "/" + version + "/";
+  }
+
   private JsonObject discovery(String group, String version) {
+    return asked(
+        "get available resources",
+        "get" + camel(group.isEmpty() ? "core" : group) + camel(version) + "APIResources",
+        META + "APIResourceList",
+        tag(group, version));
+  }
+
+  private JsonObject root(String path) {
+    return switch (path) {
+      case "version" ->
+          asked(
+              "get the version information for this server", "getCodeVersion", VERSION, "version");
+      case "api" ->
+          asked("get available API versions", "getCoreAPIVersions", META + "APIVersions", "core");
+      case "apis" ->
+          asked("get available API versions", "getAPIVersions", META + "APIGroupList", "apis");
+      default -> {
+        String group = path.substring("apis/".length());
+        yield asked(
+            "get information of a group",
+            "get" + camel(group) + "APIGroup",
+            META + "APIGroup",
+            tag(group));
+      }
+    };
+  }
+
+  private JsonObject asked(String text, String id, String answer, String tag) {
     return JsonObject.of(
         "get",
         operation(
-            "get available resources",
-            "get" + camel(group) + camel(version) + "APIResources",
+            text,
+            id,
             List.of(),
             Optional.empty(),
-            Optional.of(BuiltinSchemas.definition(META + "APIResourceList")),
-            tag(group, version)));
+            Optional.of(BuiltinSchemas.definition(answer)),
+            tag));
   }
 
   private JsonObject paths(List<Resource> resources) {
@@ -482,13 +567,15 @@ public final class OpenApi {
     for (Resource resource : resources) {
       ResourceType type = resource.type();
       Set<String> verbs = resource.verbs();
+      String kind = type.kind();
+      String specified = "the specified " + kind;
       String collection = type.namespaced() ? type.path("{namespace}") : type.path("");
       JsonObject.Builder whole = JsonObject.builder();
       if (verbs.contains("list")) {
         whole.put("get", listing(resource, type.namespaced() ? "Namespaced" : "", ""));
       }
       if (verbs.contains("create")) {
-        whole.put("post", action(resource, "post", "create", "create a", ""));
+        whole.put("post", action(resource, "post", "create", "create " + some(kind), ""));
       }
       if (verbs.contains("deletecollection")) {
         whole.put("delete", deleteCollection(resource));
@@ -503,17 +590,17 @@ public final class OpenApi {
       }
       JsonObject.Builder single = JsonObject.builder();
       if (verbs.contains("get")) {
-        single.put("get", action(resource, "get", "read", "read the specified", ""));
+        single.put("get", action(resource, "get", "read", "read " + specified, ""));
       }
       if (verbs.contains("update")) {
-        single.put("put", action(resource, "put", "replace", "replace the specified", ""));
+        single.put("put", action(resource, "put", "replace", "replace " + specified, ""));
       }
       if (verbs.contains("patch")) {
         single.put(
-            "patch", action(resource, "patch", "patch", "partially update the specified", ""));
+            "patch", action(resource, "patch", "patch", "partially update " + specified, ""));
       }
       if (verbs.contains("delete")) {
-        single.put("delete", action(resource, "delete", "delete", "delete a", ""));
+        single.put("delete", action(resource, "delete", "delete", "delete " + some(kind), ""));
       }
       put(paths, collection + "/{name}", single, parameters(type, true));
       for (Subresource sub : resource.subresources()) {
@@ -529,28 +616,7 @@ public final class OpenApi {
     JsonObject.Builder operations = JsonObject.builder();
     Resource target = new Resource(resource.type(), sub.verbs(), List.of(), resource.schema());
     if (connect) {
-      for (String method :
-          sub.verbs().contains("delete")
-              ? List.of("get", "head", "options", "post", "put", "patch", "delete")
-              : List.of("get", "post")) {
-        operations.put(
-            method,
-            described(
-                operation(
-                    "connect "
-                        + method.toUpperCase(Locale.ROOT)
-                        + " requests to "
-                        + sub.name()
-                        + " of "
-                        + resource.type().kind(),
-                    id("connect" + camel(method), resource, "Namespaced", camel(sub.name())),
-                    connectParameters(sub),
-                    Optional.empty(),
-                    Optional.empty(),
-                    tag(resource.type().group(), resource.type().version())),
-                "connect",
-                sub.type().groupVersionKind()));
-      }
+      connections(operations, resource, sub, camel(sub.name()));
     } else {
       Schema documents =
           sub.type().groupVersionKind().equals(resource.type().groupVersionKind())
@@ -569,40 +635,97 @@ public final class OpenApi {
               case "update" -> "replace";
               default -> verb;
             };
-        operations.put(
-            method,
+        String kind = resource.type().kind();
+        JsonObject operation =
             action(
                 target,
                 documents,
                 sub.type().groupVersionKind(),
                 method,
                 word,
-                word + " " + sub.name() + " of the specified",
-                camel(sub.name())));
+                (verb.equals("patch") ? "partially update" : word)
+                    + " "
+                    + sub.name()
+                    + " of "
+                    + (verb.equals("create") ? some(kind) : "the specified " + kind),
+                camel(sub.name()));
+        operations.put(
+            method,
+            sub.name().equals("log")
+                ? operation.with("parameters", options(LOG_OPTIONS))
+                : operation);
       }
     }
-    put(paths, collection + "/{name}/" + sub.name(), operations, parameters(resource.type(), true));
+    List<JsonObject> parameters = names(resource.type(), true);
+    if (!connect) {
+      parameters.add(query("pretty", "string"));
+    }
+    put(paths, collection + "/{name}/" + sub.name(), operations, parameters);
     if (connect && sub.name().equals("proxy")) {
-      List<JsonObject> parameters = new ArrayList<>(parameters(resource.type(), true));
       parameters.add(parameter("path", "path", "string", "path to the resource"));
-      put(paths, collection + "/{name}/proxy/{path}", operations, parameters);
+      JsonObject.Builder below = JsonObject.builder();
+      connections(below, resource, sub, camel(sub.name()) + "WithPath");
+      put(paths, collection + "/{name}/proxy/{path}", below, parameters);
     }
   }
 
-  private List<JsonObject> connectParameters(Subresource sub) {
+  private void connections(
+      JsonObject.Builder operations, Resource resource, Subresource sub, String suffix) {
+    ResourceType type = resource.type();
+    for (String method :
+        sub.verbs().contains("delete")
+            ? List.of("get", "head", "options", "post", "put", "patch", "delete")
+            : List.of("get", "post")) {
+      operations.put(
+          method,
+          described(
+              operation(
+                  "connect "
+                      + method.toUpperCase(Locale.ROOT)
+                      + " requests to "
+                      + sub.name()
+                      + " of "
+                      + type.kind(),
+                  id(
+                      "connect",
+                      resource,
+                      camel(method) + (type.namespaced() ? "Namespaced" : ""),
+                      suffix),
+                  options(sub.type().groupVersionKind()),
+                  Optional.empty(),
+                  Optional.empty(),
+                  tag(type.group(), type.version())),
+              "connect",
+              sub.type().groupVersionKind()));
+    }
+  }
+
+  /** A kind with its article: "a Pod", "an Ingress", "Endpoints". */
+  private static String some(String kind) {
+    if (kind.endsWith("s") && !kind.endsWith("ss")) {
+      return kind;
+    }
+    return ("AEIOU".indexOf(kind.charAt(0)) < 0 ? "a " : "an ") + kind;
+  }
+
+  /** The fields of an options kind as parameters of a query; lists are repeated ones. */
+  private List<JsonObject> options(GroupVersionKind kind) {
     List<JsonObject> parameters = new ArrayList<>();
-    Schema options = BuiltinSchemas.ofKind(sub.type().groupVersionKind());
+    Schema options = BuiltinSchemas.ofKind(kind);
     Descriptions.Texts texts = descriptions.of(options);
     for (Field field : options.fields().values()) {
-      if (field.number() > 0) {
-        String type =
-            switch (field.schema().get().type()) {
+      Schema schema = field.schema().get();
+      Type type = schema.type() == Type.LIST ? schema.item().type() : schema.type();
+      // As upstream's, documents leave out what is no scalar: the sinceTime of logs.
+      if (field.number() > 0 && type != Type.TIME) {
+        String told =
+            switch (type) {
               case BOOLEAN -> "boolean";
               case INTEGER -> "integer";
               default -> "string";
             };
         parameters.add(
-            parameter("query", field.name(), type, texts.fields().getOrDefault(field.name(), "")));
+            parameter("query", field.name(), told, texts.fields().getOrDefault(field.name(), "")));
       }
     }
     return parameters;
@@ -620,6 +743,12 @@ public final class OpenApi {
   }
 
   private List<JsonObject> parameters(ResourceType type, boolean named) {
+    List<JsonObject> parameters = names(type, named);
+    parameters.add(query("pretty", "string"));
+    return parameters;
+  }
+
+  private List<JsonObject> names(ResourceType type, boolean named) {
     List<JsonObject> parameters = new ArrayList<>();
     if (named) {
       parameters.add(parameter("path", "name", "string", "name of the " + type.kind()));
@@ -632,7 +761,6 @@ public final class OpenApi {
               "string",
               "object name and auth scope, such as for teams and projects"));
     }
-    parameters.add(query("pretty", "string"));
     return parameters;
   }
 
@@ -679,7 +807,6 @@ public final class OpenApi {
 
   private List<JsonObject> listParameters() {
     return List.of(
-        query("allowWatchBookmarks", "boolean"),
         query("continue", "string"),
         query("fieldSelector", "string"),
         query("labelSelector", "string"),
@@ -687,8 +814,7 @@ public final class OpenApi {
         query("resourceVersion", "string"),
         query("resourceVersionMatch", "string"),
         query("sendInitialEvents", "boolean"),
-        query("timeoutSeconds", "integer"),
-        query("watch", "boolean"));
+        query("timeoutSeconds", "integer"));
   }
 
   private List<JsonObject> deleteParameters() {
@@ -701,11 +827,16 @@ public final class OpenApi {
 
   private JsonObject listing(Resource resource, String scope, String suffix) {
     GroupVersionKind list = listKind(resource.type());
+    List<JsonObject> parameters = new ArrayList<>(listParameters());
+    parameters.add(query("allowWatchBookmarks", "boolean"));
+    parameters.add(query("watch", "boolean"));
     return described(
         operation(
-            "list or watch objects of kind " + resource.type().kind(),
+            (resource.verbs().contains("watch") ? "list or watch" : "list")
+                + " objects of kind "
+                + resource.type().kind(),
             id("list", resource, scope, suffix),
-            listParameters(),
+            parameters,
             Optional.empty(),
             listReference(list),
             tag(resource.type().group(), resource.type().version())),
@@ -798,7 +929,7 @@ public final class OpenApi {
         };
     return described(
         operation(
-            text + " " + kind.kind(),
+            text,
             id(word, resource, resource.type().namespaced() ? "Namespaced" : "", suffix),
             parameters,
             body,
@@ -855,7 +986,7 @@ public final class OpenApi {
           });
     } else {
       out.put("consumes", patch ? PATCHES : List.of("*/*"));
-      out.put("produces", answer.isPresent() ? PRODUCED : List.of("*/*"));
+      out.put("produces", answer.map(OpenApi::produced).orElse(List.of("*/*")));
       out.put("schemes", List.of("https"));
       body.ifPresent(
           schema ->
@@ -898,8 +1029,13 @@ public final class OpenApi {
       return out.put("schema", schema).build();
     }
     JsonObject.Builder content = JsonObject.builder();
-    PRODUCED.forEach(media -> content.put(media, JsonObject.of("schema", schema)));
+    produced(answer.get()).forEach(media -> content.put(media, JsonObject.of("schema", schema)));
     return out.put("content", content.build()).build();
+  }
+
+  /** The version is no API object: it comes in one form. */
+  private static List<String> produced(Schema answer) {
+    return answer.name().equals(VERSION) ? List.of("application/json") : PRODUCED;
   }
 
   private JsonObject refer(Schema schema) {
@@ -920,9 +1056,12 @@ public final class OpenApi {
   }
 
   private static String tag(String group, String version) {
-    String first = group.isEmpty() ? "core" : group;
-    int dot = first.indexOf('.');
-    return (dot < 0 ? first : first.substring(0, dot)) + "_" + version;
+    return tag(group.isEmpty() ? "core" : group) + "_" + version;
+  }
+
+  private static String tag(String group) {
+    String camel = camel(group);
+    return camel.substring(0, 1).toLowerCase(Locale.ROOT) + camel.substring(1);
   }
 
   /** {@code rbac.authorization.k8s.io} as RbacAuthorization, {@code v1} as V1. */
