@@ -10,6 +10,7 @@ import dev.kedge.model.JsonSyntaxException;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import java.math.BigInteger;
 import java.security.GeneralSecurityException;
 import java.security.KeyPair;
@@ -358,7 +359,12 @@ public final class ServiceAccountTokens implements TokenAuthenticator {
     }
     KubeObject object = found.get();
     String deletion = object.json().text("metadata", "deletionTimestamp");
-    if (!deletion.isEmpty() && Instant.parse(deletion).plus(DELETION_LEEWAY).isBefore(now)) {
+    boolean deleted =
+        !deletion.isEmpty()
+            && Times.instant(deletion)
+                .map(time -> time.plus(DELETION_LEEWAY).isBefore(now))
+                .orElse(true);
+    if (deleted) {
       throw new InvalidTokenException(kind + " " + key(namespace, name) + " has been deleted");
     }
     if (!object.uid().equals(uid)) {

@@ -12,6 +12,7 @@ import dev.kedge.model.Resources;
 import dev.kedge.model.Schema;
 import dev.kedge.model.SchemaFromCrd;
 import dev.kedge.model.Status;
+import dev.kedge.model.Times;
 import dev.kedge.registry.Registry.DeleteOptions;
 import dev.kedge.registry.Registry.WriteOptions;
 import dev.kedge.registry.ResourceInfo.Column;
@@ -151,7 +152,7 @@ final class CustomResources implements WriteHook, AutoCloseable {
     Optional<Conflict> conflict = conflict(definition);
     boolean established =
         condition(status, "Established").text("status").equals("True") || conflict.isEmpty();
-    String now = Metadata.time(clock.instant());
+    String now = Times.text(clock.instant());
     List<JsonValue> conditions = new ArrayList<>();
     conditions.add(
         conflict

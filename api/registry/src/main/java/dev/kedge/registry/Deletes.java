@@ -5,6 +5,7 @@ import dev.kedge.model.ApiException;
 import dev.kedge.model.Json;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Status.Cause;
+import dev.kedge.model.Times;
 import dev.kedge.registry.AdmissionPlugin.Operation;
 import dev.kedge.registry.AdmissionPlugin.Review;
 import dev.kedge.registry.Registry.DeleteOptions;
@@ -243,12 +244,13 @@ final class Deletes {
             object, false, present > 0 || asked > 0 || !object.finalizers().isEmpty());
       }
       Instant end =
-          Instant.parse(object.metadata().text("deletionTimestamp"))
+          Times.instant(object.metadata().text("deletionTimestamp"))
+              .orElseGet(() -> clock.instant().plusSeconds(present))
               .minusSeconds(present)
               .plusSeconds(asked);
       return new Marked(
           object
-              .withMetadata("deletionTimestamp", Metadata.time(end))
+              .withMetadata("deletionTimestamp", Times.text(end))
               .withMetadata("deletionGracePeriodSeconds", asked),
           true,
           false);
@@ -273,7 +275,7 @@ final class Deletes {
   private KubeObject marking(KubeObject object, long seconds) {
     KubeObject marked =
         object
-            .withMetadata("deletionTimestamp", Metadata.time(clock.instant().plusSeconds(seconds)))
+            .withMetadata("deletionTimestamp", Times.text(clock.instant().plusSeconds(seconds)))
             .withMetadata("deletionGracePeriodSeconds", seconds);
     return object.generation() > 0
         ? Metadata.withGeneration(marked, object.generation() + 1)

@@ -2,6 +2,7 @@ package dev.kedge.registry;
 
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
+import dev.kedge.model.Times;
 import dev.kedge.store.Store;
 import dev.kedge.store.StoreException;
 import dev.kedge.store.cache.Item;
@@ -9,13 +10,13 @@ import dev.kedge.store.cache.Selection;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Clock;
-import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.List;
+import java.util.Comparator;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /**
  * Forgets Events an hour after they last happened, as upstream's leases do. One virtual thread that
@@ -75,22 +76,15 @@ final class EventExpiry implements AutoCloseable {
 
   private Instant lastSeen(KubeObject event) {
     JsonObject json = event.json();
-    Instant last = Instant.MIN;
-    for (String text :
-        List.of(
+    // A time that cannot be read says nothing.
+    return Stream.of(
             event.metadata().text("creationTimestamp"),
             json.text("lastTimestamp"),
             json.text("eventTime"),
-            json.text("series", "lastObservedTime"))) {
-      try {
-        Instant time = text.isEmpty() ? Instant.MIN : Instant.parse(text);
-        last = time.isAfter(last) ? time : last;
-      } catch (DateTimeException e) {
-        // A time that cannot be read says nothing; the creation's always can.
-        LOG.log(Level.DEBUG, "event {0} has the time {1}", event.key(), text);
-      }
-    }
-    return last.equals(Instant.MIN) ? clock.instant() : last;
+            json.text("series", "lastObservedTime"))
+        .flatMap(text -> Times.instant(text).stream())
+        .max(Comparator.naturalOrder())
+        .orElseGet(clock::instant);
   }
 
   @Override

@@ -7,9 +7,9 @@ import dev.kedge.model.JsonString;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Names;
+import dev.kedge.model.Times;
 import java.security.SecureRandom;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -62,11 +62,6 @@ final class Metadata {
 
   private Metadata() {}
 
-  /** A time as {@code metav1.Time} is written. */
-  static String time(Instant instant) {
-    return instant.truncatedTo(ChronoUnit.SECONDS).toString();
-  }
-
   /** A name made of {@code generateName} and five random letters. */
   static String generated(String generateName) {
     String base =
@@ -96,7 +91,7 @@ final class Metadata {
         withoutServerSet(object)
             .metadata()
             .with("uid", UUID.randomUUID().toString())
-            .with("creationTimestamp", time(now));
+            .with("creationTimestamp", Times.text(now));
     if (generation) {
       metadata = metadata.with("generation", 1);
     }

@@ -14,6 +14,7 @@ import dev.kedge.model.Resources;
 import dev.kedge.model.Status;
 import dev.kedge.model.Status.Cause;
 import dev.kedge.model.Status.Details;
+import dev.kedge.model.Times;
 import dev.kedge.registry.AdmissionPlugin.Operation;
 import dev.kedge.registry.AdmissionPlugin.Review;
 import dev.kedge.registry.Registry.DeleteOptions;
@@ -124,7 +125,7 @@ final class PodOperations {
     if (!causes.isEmpty()) {
       throw ApiException.invalid("", "Binding", request.name(), causes);
     }
-    String now = Metadata.time(clock.instant());
+    String now = Times.text(clock.instant());
     writes.change(
         new Change(
             served,
@@ -299,7 +300,7 @@ final class PodOperations {
             "lastProbeTime",
             dev.kedge.model.JsonNull.NULL,
             "lastTransitionTime",
-            Metadata.time(clock.instant()),
+            Times.text(clock.instant()),
             "reason",
             "EvictionByEvictionAPI",
             "message",
@@ -364,7 +365,7 @@ final class PodOperations {
             .with("disruptionsAllowed", allowed - 1)
             .with(
                 "disruptedPods",
-                status.object("disruptedPods").with(pod.name(), Metadata.time(clock.instant()))));
+                status.object("disruptedPods").with(pod.name(), Times.text(clock.instant()))));
   }
 
   private static ApiException tooMany(String message, String cause, long retryAfter) {
@@ -456,7 +457,7 @@ final class PodOperations {
                     node));
     // The sender is told when to ask again, not how long the token would be taken.
     String until =
-        Metadata.time(prolonged ? clock.instant().plusSeconds(seconds) : issued.expiration());
+        Times.text(prolonged ? clock.instant().plusSeconds(seconds) : issued.expiration());
     KubeObject answer =
         asked
             .with(
@@ -464,7 +465,7 @@ final class PodOperations {
                 JsonObject.builder()
                     .put("name", account.name())
                     .put("namespace", request.namespace())
-                    .put("creationTimestamp", Metadata.time(clock.instant()))
+                    .put("creationTimestamp", Times.text(clock.instant()))
                     .build())
             .with("spec", spec.with("expirationSeconds", seconds))
             .withStatus(JsonObject.of("token", issued.token(), "expirationTimestamp", until));

@@ -8,6 +8,7 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import dev.kedge.registry.Registry;
 import dev.kedge.registry.Registry.DeleteOptions;
 import dev.kedge.registry.Registry.GetOptions;
@@ -20,7 +21,6 @@ import dev.kedge.registry.ResourceInfo;
 import dev.kedge.registry.ServedObject;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -359,7 +359,7 @@ final class Aggregator implements AutoCloseable {
       String time =
           held.text("status").equals(status)
               ? held.text("lastTransitionTime")
-              : Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
+              : Times.text(Instant.now());
       List<JsonObject> conditions = new ArrayList<>();
       for (JsonObject each : found.get().status().objects("conditions")) {
         if (!each.text("type").equals("Available")) {

@@ -9,9 +9,8 @@ import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.Status;
+import dev.kedge.model.Times;
 import java.time.Instant;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -24,8 +23,6 @@ import java.util.stream.Stream;
  * the request's thread only.
  */
 final class AuditEvent {
-  private static final DateTimeFormatter TIME =
-      DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
   private static final int LONGEST_AGENT = 1024;
 
   private final AuditLog log;
@@ -123,8 +120,8 @@ final class AuditEvent {
         response.ifPresent(object -> event.put("responseObject", shown(object.get())));
       }
     }
-    event.put("requestReceivedTimestamp", TIME.format(received));
-    event.put("stageTimestamp", TIME.format(Instant.now()));
+    event.put("requestReceivedTimestamp", Times.microText(received));
+    event.put("stageTimestamp", Times.microText(Instant.now()));
     if (!annotations.isEmpty()) {
       event.put("annotations", JsonValue.of(annotations));
     }

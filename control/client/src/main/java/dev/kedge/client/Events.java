@@ -6,12 +6,12 @@ import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -153,7 +153,12 @@ public final class Events implements AutoCloseable {
             before.name(),
             Patch.merge(
                 JsonObject.of(
-                    "count", before.count() + 1, "lastTimestamp", time(now), "message", message)));
+                    "count",
+                    before.count() + 1,
+                    "lastTimestamp",
+                    Times.text(now),
+                    "message",
+                    message)));
         written.put(
             key,
             new Written(before.namespace(), before.name(), before.first(), before.count() + 1));
@@ -183,8 +188,8 @@ public final class Events implements AutoCloseable {
             .put(
                 "source",
                 JsonObject.builder().put("component", component).putNonEmpty("host", host).build())
-            .put("firstTimestamp", time(now))
-            .put("lastTimestamp", time(now))
+            .put("firstTimestamp", Times.text(now))
+            .put("lastTimestamp", Times.text(now))
             .put("count", 1)
             .put("type", raw.type())
             .put("eventTime", JsonNull.NULL)
@@ -219,10 +224,6 @@ public final class Events implements AutoCloseable {
     }
     seen.messages().keySet().remove(seen.messages().keySet().iterator().next());
     return true;
-  }
-
-  private static String time(Instant now) {
-    return now.truncatedTo(ChronoUnit.SECONDS).toString();
   }
 
   private static <K, V> Map<K, V> remembering() {

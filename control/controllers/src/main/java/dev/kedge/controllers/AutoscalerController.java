@@ -14,6 +14,7 @@ import dev.kedge.model.LabelSelector;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
 import dev.kedge.reconcile.Timeline;
@@ -204,7 +205,7 @@ final class AutoscalerController implements Reconciler {
           "SucceededRescale",
           "the HPA controller was able to update the target scale to " + size);
       events.normal(autoscaler, "SuccessfulRescale", "New size: " + size + "; reason: " + reason);
-      status = status.with("desiredReplicas", size).with("lastScaleTime", Writes.time(now));
+      status = status.with("desiredReplicas", size).with("lastScaleTime", Times.text(now));
     }
 
     // ---- the metrics

@@ -7,6 +7,7 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
 import dev.kedge.reconcile.Timeline;
@@ -232,7 +233,7 @@ final class CertificateController implements Reconciler {
         .map(
             condition ->
                 condition.text("type").equals(type)
-                    ? condition.with("lastUpdateTime", Writes.time(now))
+                    ? condition.with("lastUpdateTime", Times.text(now))
                     : condition)
         .toList();
   }

@@ -1,6 +1,7 @@
 package dev.kedge.controllers;
 
 import dev.kedge.model.JsonObject;
+import dev.kedge.model.Times;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,7 +29,7 @@ final class Conditions {
         JsonObject.of(
             "type", type,
             "status", value,
-            "lastTransitionTime", Writes.time(now),
+            "lastTransitionTime", Times.text(now),
             "reason", reason,
             "message", message);
     boolean done = false;
@@ -41,7 +42,7 @@ final class Conditions {
       boolean same = condition.text("status").equals(value);
       JsonObject next =
           condition.with("status", value).with("reason", reason).with("message", message);
-      all.add(same ? next : next.with("lastTransitionTime", Writes.time(now)));
+      all.add(same ? next : next.with("lastTransitionTime", Times.text(now)));
     }
     if (!done) {
       all.add(changed);

@@ -8,6 +8,7 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
 import dev.kedge.reconcile.Timeline;
@@ -300,7 +301,7 @@ final class CronJobController implements Reconciler {
           throw e;
         }
       }
-      status = status.with("lastScheduleTime", Writes.time(time));
+      status = status.with("lastScheduleTime", Times.text(time));
     }
   }
 }

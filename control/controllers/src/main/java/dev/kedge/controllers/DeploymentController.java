@@ -12,6 +12,7 @@ import dev.kedge.model.KubeObject;
 import dev.kedge.model.LabelSelector;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
 import dev.kedge.reconcile.Timeline;
@@ -479,7 +480,7 @@ final class DeploymentController implements Reconciler {
                   .map(
                       condition ->
                           condition.text("type").equals("Progressing")
-                              ? condition.with("lastUpdateTime", Writes.time(now))
+                              ? condition.with("lastUpdateTime", Times.text(now))
                               : condition)
                   .toList());
     }
@@ -553,7 +554,7 @@ final class DeploymentController implements Reconciler {
                             .equals(condition.without("lastUpdateTime"));
                 return same || condition.has("lastUpdateTime") && !changedAvailable(condition, old)
                     ? condition
-                    : condition.with("lastUpdateTime", Writes.time(now));
+                    : condition.with("lastUpdateTime", Times.text(now));
               })
           .toList();
     }

@@ -13,6 +13,7 @@ import dev.kedge.model.KubeObject;
 import dev.kedge.model.LabelSelector;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
 import dev.kedge.reconcile.Timeline;
@@ -292,7 +293,7 @@ final class JobController implements Reconciler {
     Result run() throws InterruptedException {
       Optional<End> end = end();
       if (!suspended && status.text("startTime").isEmpty()) {
-        status = status.with("startTime", Writes.time(now));
+        status = status.with("startTime", Times.text(now));
       }
       if (end.isPresent()) {
         if (!active.isEmpty() && !Conditions.isTrue(status, end.get().target())) {
@@ -563,7 +564,7 @@ final class JobController implements Reconciler {
         events.warning(job, end.reason(), end.message());
         return;
       }
-      status = status.with("completionTime", Writes.time(now));
+      status = status.with("completionTime", Times.text(now));
       if (completions.map(number -> succeeded > number).orElse(false)) {
         events.warning(
             job,
@@ -583,7 +584,7 @@ final class JobController implements Reconciler {
               .map(
                   condition ->
                       condition.text("type").equals(type)
-                          ? condition.with("lastProbeTime", Writes.time(now))
+                          ? condition.with("lastProbeTime", Times.text(now))
                           : condition)
               .toList();
       status = status.with("conditions", conditions);
@@ -601,7 +602,7 @@ final class JobController implements Reconciler {
         condition("Suspended", "False", "JobResumed", "Job resumed");
         events.normal(job, "Resumed", "Job resumed");
         // The deadline counts from here: it is about the time that a Job is active in one stretch.
-        status = status.with("startTime", Writes.time(now));
+        status = status.with("startTime", Times.text(now));
       }
     }
 

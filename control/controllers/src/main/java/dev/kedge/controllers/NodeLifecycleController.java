@@ -11,6 +11,7 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
 import dev.kedge.reconcile.Timeline;
@@ -234,7 +235,7 @@ final class NodeLifecycleController implements Reconciler {
                               .put("status", value)
                               .put("reason", reason)
                               .putNonEmpty("message", message)
-                              .put("lastTransitionTime", Writes.time(now))
+                              .put("lastTransitionTime", Times.text(now))
                               .build()))),
               "status",
               "",
@@ -278,7 +279,7 @@ final class NodeLifecycleController implements Reconciler {
         wanted.add(taint);
       }
     }
-    String now = Writes.time(timeline.instant());
+    String now = Times.text(timeline.instant());
     schedule.forEach(key -> wanted.add(newTaint(key, "NoSchedule", now)));
     execute.forEach(key -> wanted.add(newTaint(key, "NoExecute", now)));
     if (wanted.equals(node.spec().objects("taints"))) {

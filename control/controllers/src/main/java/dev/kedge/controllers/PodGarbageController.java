@@ -9,6 +9,7 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import dev.kedge.reconcile.Controller;
 import dev.kedge.reconcile.Reconciler;
 import dev.kedge.reconcile.Timeline;
@@ -169,7 +170,7 @@ final class PodGarbageController implements Reconciler {
                       "message",
                       disruption,
                       "lastTransitionTime",
-                      Writes.time(timeline.instant()))));
+                      Times.text(timeline.instant()))));
     }
     client.patch(
         Resources.PODS,

@@ -8,9 +8,9 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.ResourceType;
+import dev.kedge.model.Times;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.Collection;
 import java.util.Optional;
 
@@ -114,14 +114,9 @@ final class Writes {
     }
   }
 
-  /** An instant as the API writes it: RFC 3339, whole seconds. */
-  static String time(Instant instant) {
-    return instant.truncatedTo(ChronoUnit.SECONDS).toString();
-  }
-
-  /** Reads an API time; the epoch where there is none. */
+  /** Reads an API time; the epoch where there is none that can be read. */
   static Instant instant(String time) {
-    return time.isEmpty() ? Instant.EPOCH : Instant.parse(time);
+    return Times.instant(time).orElse(Instant.EPOCH);
   }
 
   static ObjectKey clusterKey(String name) {

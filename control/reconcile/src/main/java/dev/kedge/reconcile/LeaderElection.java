@@ -5,12 +5,11 @@ import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -31,8 +30,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LeaderElection implements AutoCloseable {
   private static final Logger LOG = System.getLogger("dev.kedge.reconcile");
-  private static final DateTimeFormatter MICRO_TIME =
-      DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
 
   private final KubeClient client;
   private final InstantSource clock;
@@ -229,7 +226,7 @@ public final class LeaderElection implements AutoCloseable {
   }
 
   private JsonObject spec(@Nullable JsonObject before) {
-    String now = MICRO_TIME.format(clock.instant());
+    String now = Times.microText(clock.instant());
     String acquired = now;
     long transitions = 0;
     if (before != null) {
@@ -279,7 +276,7 @@ public final class LeaderElection implements AutoCloseable {
                             .spec()
                             .with("holderIdentity", "")
                             .with("leaseDurationSeconds", 1)
-                            .with("renewTime", MICRO_TIME.format(clock.instant())))));
+                            .with("renewTime", Times.microText(clock.instant())))));
   }
 
   @Override

@@ -12,12 +12,12 @@ import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import dev.kedge.reconcile.Timeline;
 import dev.kedge.scheduler.Filter.Refusal;
 import dev.kedge.scheduler.SchedulingQueue.Waiting;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger.Level;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -404,7 +404,7 @@ public final class Scheduler implements AutoCloseable {
             "lastTransitionTime",
             before.text("status").equals("False")
                 ? before.text("lastTransitionTime")
-                : timeline.instant().truncatedTo(ChronoUnit.SECONDS).toString());
+                : Times.text(timeline.instant()));
     JsonObject status = JsonObject.of("conditions", List.of(condition));
     if (nominates) {
       status = status.with("nominatedNodeName", nominatedNode.get());
@@ -440,11 +440,7 @@ public final class Scheduler implements AutoCloseable {
                                 "reason", "PreemptionByScheduler",
                                 "message",
                                     name + ": preempting to accommodate a higher priority pod",
-                                "lastTransitionTime",
-                                    timeline
-                                        .instant()
-                                        .truncatedTo(ChronoUnit.SECONDS)
-                                        .toString())))),
+                                "lastTransitionTime", Times.text(timeline.instant()))))),
                 "status",
                 "",
                 false));

@@ -43,7 +43,10 @@ final class Formats {
           entry(
               "datetime",
               60,
-              text -> Times.timestamp(text).isPresent() ? List.of() : List.of("invalid datetime")));
+              text ->
+                  dev.kedge.model.Times.isDateTime(text)
+                      ? List.of()
+                      : List.of("invalid datetime")));
 
   private Formats() {}
 

@@ -6,7 +6,6 @@ import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDate;
-import java.time.OffsetDateTime;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
@@ -22,12 +21,7 @@ final class Times {
   private Times() {}
 
   static Optional<Instant> timestamp(String text) {
-    try {
-      return Optional.of(
-          OffsetDateTime.parse(text, DateTimeFormatter.ISO_OFFSET_DATE_TIME).toInstant());
-    } catch (DateTimeException _) {
-      return Optional.empty();
-    }
+    return dev.kedge.model.Times.instant(text);
   }
 
   static Optional<Instant> date(String text) {

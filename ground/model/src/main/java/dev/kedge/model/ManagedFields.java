@@ -1,8 +1,6 @@
 package dev.kedge.model;
 
 import java.time.Instant;
-import java.time.format.DateTimeParseException;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -79,11 +77,8 @@ final class ManagedFields {
     if (text.isEmpty()) {
       return null;
     }
-    try {
-      return Instant.parse(text);
-    } catch (DateTimeParseException e) {
-      throw new IllegalArgumentException("time is not RFC 3339: " + text, e);
-    }
+    return Times.instant(text)
+        .orElseThrow(() -> new IllegalArgumentException("time is not RFC 3339: " + text));
   }
 
   ManagedFields copy() {
@@ -215,7 +210,7 @@ final class ManagedFields {
   }
 
   static String text(@Nullable Instant time) {
-    return time == null ? "" : time.truncatedTo(ChronoUnit.SECONDS).toString();
+    return time == null ? "" : Times.text(time);
   }
 
   private static long seconds(@Nullable Instant time) {

@@ -499,7 +499,8 @@ public final class Protobuf {
       throw new ProtobufException("Time.MarshalJSON: year outside of range [0,9999]");
     }
     int nanos = (int) Math.floorMod(scalars.two, 1_000_000_000L);
-    return new JsonString(SchemaDecoder.timeText(Instant.ofEpochSecond(scalars.one, nanos), micro));
+    Instant time = Instant.ofEpochSecond(scalars.one, nanos);
+    return new JsonString(micro ? Times.microText(time) : Times.text(time));
   }
 
   private static Optional<JsonValue> readAny(Schema schema, Reader reader) {

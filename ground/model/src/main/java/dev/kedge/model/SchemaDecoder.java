@@ -3,12 +3,10 @@ package dev.kedge.model;
 import dev.kedge.model.Schema.Field;
 import dev.kedge.model.Schema.Type;
 import java.time.Instant;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,10 +17,6 @@ import org.jspecify.annotations.Nullable;
  * <p>Messages are those that Go's JSON decoder gives for Kubernetes' types.
  */
 public final class SchemaDecoder {
-  private static final DateTimeFormatter SECONDS =
-      DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss'Z'").withZone(ZoneOffset.UTC);
-  private static final DateTimeFormatter MICROSECONDS =
-      DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
 
   /** Most unknown and repeated fields that are told, as upstream. */
   private static final int MAX_FAULTS = 100;
@@ -240,8 +234,8 @@ public final class SchemaDecoder {
             case JsonInteger number when number.value() == (int) number.value() -> value;
             default -> throw new TypeFault(unmarshal(value, "Go value", "int32"));
           };
-      case TIME -> time(value, SECONDS);
-      case MICRO_TIME -> time(value, MICROSECONDS);
+      case TIME -> time(value, Times::text);
+      case MICRO_TIME -> time(value, Times::microText);
       case DURATION -> duration(value);
       case FIELDS_V1, RAW_EXTENSION, ANY -> value;
     };
@@ -358,7 +352,7 @@ public final class SchemaDecoder {
     }
   }
 
-  private static JsonValue time(JsonValue value, DateTimeFormatter format) {
+  private static JsonValue time(JsonValue value, Function<Instant, String> form) {
     if (!(value instanceof JsonString text)) {
       throw new TypeFault(unmarshal(value, "Go value", "string"));
     }
@@ -372,13 +366,8 @@ public final class SchemaDecoder {
                             + "\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \""
                             + text.value()
                             + "\" as \"2006\""));
-    String canonical = format.format(instant.truncatedTo(ChronoUnit.MICROS));
+    String canonical = form.apply(instant);
     return canonical.equals(text.value()) ? value : new JsonString(canonical);
-  }
-
-  /** The canonical text of a {@code metav1.Time} or {@code MicroTime}. */
-  static String timeText(Instant instant, boolean micro) {
-    return (micro ? MICROSECONDS : SECONDS).format(instant);
   }
 
   private static JsonValue duration(JsonValue value) {

@@ -7,8 +7,6 @@ import dev.kedge.model.Status.Cause;
 import java.math.BigDecimal;
 import java.net.URI;
 import java.net.URISyntaxException;
-import java.time.DateTimeException;
-import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -397,15 +395,8 @@ public final class SchemaValidator {
   /** The formats that Kubernetes checks and that say something Java can decide; others pass. */
   private static boolean isOfFormat(String format, String text) {
     return switch (format) {
-      case "date-time" -> Times.instant(text).isPresent();
-      case "date" -> {
-        try {
-          LocalDate.parse(text);
-          yield true;
-        } catch (DateTimeException _) {
-          yield false;
-        }
-      }
+      case "date-time" -> Times.isDateTime(text);
+      case "date" -> Times.isDate(text);
       case "duration" -> GoDuration.find(text).isPresent();
       case "uuid" -> {
         try {

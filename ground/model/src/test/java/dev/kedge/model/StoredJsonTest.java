@@ -4,8 +4,6 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.time.Instant;
-import java.time.OffsetDateTime;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -62,45 +60,5 @@ class StoredJsonTest {
   void refusesWhatIsNoJson(String text) {
     assertThatThrownBy(() -> Json.parseStored(text.getBytes(UTF_8)))
         .isInstanceOf(JsonSyntaxException.class);
-  }
-
-  @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "1970-01-01T00:00:00Z",
-        "2026-02-28T23:59:59Z",
-        "2024-02-29T00:00:00Z",
-        "1969-12-31T23:59:59Z",
-        "2026-01-02T03:04:05.123456Z",
-        "2026-01-02T03:04:05+02:00",
-        "0001-01-01T00:00:00Z",
-        "9999-12-31T23:59:59Z",
-      })
-  void readsTimes(String text) {
-    assertThat(Times.instant(text)).contains(OffsetDateTime.parse(text).toInstant());
-  }
-
-  @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "",
-        "now",
-        "2026-02-29T00:00:00Z",
-        "2026-13-01T00:00:00Z",
-        "2026-01-02T24:00:01Z",
-        "2026-01-02T03:04:60Z",
-        "2026-01-0aT03:04:05Z",
-        "2026-01-02 03:04:05Z",
-        "2026-01-02T03:04:05é",
-      })
-  void findsNoTime(String text) {
-    assertThat(Times.instant(text)).isEmpty();
-  }
-
-  @Test
-  void theUsualFormIsReadWithoutTheParser() {
-    byte[] text = "{2026-01-02T03:04:05Z}".getBytes(UTF_8);
-    assertThat(Times.seconds(text, 1, 20))
-        .isEqualTo(Instant.parse("2026-01-02T03:04:05Z").getEpochSecond());
   }
 }

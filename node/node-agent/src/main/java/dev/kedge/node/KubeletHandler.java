@@ -12,6 +12,7 @@ import dev.kedge.model.ApiException;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
+import dev.kedge.model.Times;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.URI;
@@ -19,9 +20,7 @@ import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.DateTimeException;
 import java.time.Instant;
-import java.time.OffsetDateTime;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -293,13 +292,11 @@ public final class KubeletHandler implements Handler {
           node.clock().instant().minusSeconds(Math.max(0, number(query, "sinceSeconds"))));
     }
     String time = query.text("sinceTime");
-    try {
-      return time.isEmpty()
-          ? Optional.empty()
-          : Optional.of(OffsetDateTime.parse(time).toInstant());
-    } catch (DateTimeException e) {
+    Optional<Instant> since = Times.instant(time);
+    if (since.isEmpty() && !time.isEmpty()) {
       throw ApiException.badRequest("sinceTime " + time + " is not an RFC 3339 time");
     }
+    return since;
   }
 
   private static long number(Query query, String name) {

@@ -1,5 +1,6 @@
 package dev.kedge.node;
 
+import dev.kedge.model.Times;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.RandomAccessFile;
@@ -13,7 +14,6 @@ import java.nio.file.WatchKey;
 import java.nio.file.WatchService;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Instant;
-import java.time.format.DateTimeParseException;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -194,11 +194,7 @@ final class LogReader {
   }
 
   private static boolean before(String time, Instant since) {
-    try {
-      return java.time.OffsetDateTime.parse(time).toInstant().isBefore(since);
-    } catch (DateTimeParseException e) {
-      return false;
-    }
+    return Times.instant(time).map(written -> written.isBefore(since)).orElse(false);
   }
 
   private static int indexOf(byte[] line, int from) {

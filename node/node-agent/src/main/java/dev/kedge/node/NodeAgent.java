@@ -13,6 +13,7 @@ import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger;
@@ -22,7 +23,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -318,7 +318,7 @@ public final class NodeAgent implements AutoCloseable {
     while (true) {
       Duration pause = LEASE_RENEWAL;
       try {
-        String now = node.clock().instant().truncatedTo(ChronoUnit.MICROS).toString();
+        String now = Times.microText(node.clock().instant());
         if (lease == null) {
           lease = node.client().find(Resources.LEASES, LEASES, settings.nodeName()).orElse(null);
         }

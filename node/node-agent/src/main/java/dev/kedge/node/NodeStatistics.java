@@ -3,6 +3,7 @@ package dev.kedge.node;
 import dev.kedge.cri.Cri;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
+import dev.kedge.model.Times;
 import java.io.IOException;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
@@ -58,7 +59,7 @@ final class NodeStatistics {
   }
 
   JsonObject summary() throws IOException {
-    String now = PodStatus.time(node.clock().instant());
+    String now = Times.text(node.clock().instant());
     long cpu = nodeCpuNanos();
     long total = Machine.memory("MemTotal");
     long available = Machine.memory("MemAvailable");

@@ -3,6 +3,7 @@ package dev.kedge.node;
 import dev.kedge.cri.Cri;
 import dev.kedge.grpc.GrpcException;
 import dev.kedge.model.JsonObject;
+import dev.kedge.model.Times;
 import java.io.IOException;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
@@ -107,7 +108,7 @@ final class NodeStatus {
   JsonObject compute(JsonObject previous, String unready, String runtimeVersion)
       throws IOException {
     NodeSettings settings = node.settings();
-    String now = PodStatus.time(node.clock().instant());
+    String now = Times.text(node.clock().instant());
     List<JsonObject> addresses = new ArrayList<>();
     settings.addresses().forEach(ip -> addresses.add(address("InternalIP", ip)));
     settings.externalAddresses().forEach(ip -> addresses.add(address("ExternalIP", ip)));

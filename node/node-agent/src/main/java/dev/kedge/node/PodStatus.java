@@ -6,13 +6,13 @@ import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
+import dev.kedge.model.Times;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -91,7 +91,7 @@ final class PodStatus {
    * @param previous the status written last
    */
   JsonObject compute(KubeObject pod, JsonObject previous, Inputs in) throws IOException {
-    String now = time(node.clock().instant());
+    String now = Times.text(node.clock().instant());
     List<JsonObject> init = new ArrayList<>();
     List<JsonObject> main = new ArrayList<>();
     boolean initialized = initialized(pod, in);
@@ -157,12 +157,8 @@ final class PodStatus {
     return out.build();
   }
 
-  static String time(Instant instant) {
-    return instant.truncatedTo(ChronoUnit.SECONDS).toString();
-  }
-
   private static String time(long nanos) {
-    return time(Instant.ofEpochSecond(0, nanos));
+    return Times.text(Instant.ofEpochSecond(0, nanos));
   }
 
   private static Optional<ContainerStatus> newest(Inputs in, String name) {

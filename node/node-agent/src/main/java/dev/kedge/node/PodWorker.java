@@ -13,6 +13,7 @@ import dev.kedge.model.JsonBoolean;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger;
@@ -330,13 +331,12 @@ final class PodWorker {
   }
 
   private Optional<Duration> deadline(KubeObject pod) {
-    if (!pod.spec().has("activeDeadlineSeconds") || pod.status().text("startTime").isEmpty()) {
+    if (!pod.spec().has("activeDeadlineSeconds")) {
       return Optional.empty();
     }
-    Instant end =
-        Instant.parse(pod.status().text("startTime"))
-            .plusSeconds(pod.spec().integer("activeDeadlineSeconds"));
-    return Optional.of(Duration.between(node.clock().instant(), end));
+    long seconds = pod.spec().integer("activeDeadlineSeconds");
+    return Times.instant(pod.status().text("startTime"))
+        .map(start -> Duration.between(node.clock().instant(), start.plusSeconds(seconds)));
   }
 
   // ---- a pod that is to run

@@ -6,6 +6,7 @@ import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Quantity;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitResult;
@@ -312,8 +313,9 @@ final class Volumes {
                           "TokenRequest",
                           "spec",
                           spec.build())));
-      String expires = answer.status().text("expirationTimestamp");
-      Instant end = expires.isEmpty() ? now.plusSeconds(seconds) : Instant.parse(expires);
+      Instant end =
+          Times.instant(answer.status().text("expirationTimestamp"))
+              .orElse(now.plusSeconds(seconds));
       // Renewed after four fifths of its life, or after a day.
       Duration life = Duration.between(now, end);
       Duration keep = life.multipliedBy(4).dividedBy(5);

@@ -5,6 +5,7 @@ import dev.kedge.client.Informers;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import dev.kedge.node.ResourceUsage;
 import dev.kedge.node.ResourceUsage.Amount;
 import dev.kedge.node.ResourceUsage.PodUsage;
@@ -13,7 +14,6 @@ import dev.kedge.registry.ComputedResource;
 import dev.kedge.registry.ResourceInfo.Column;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -124,7 +124,7 @@ final class MetricsApi {
   }
 
   private static KubeObject metrics(KubeObject object, Optional<KubeObject> about, Usage now) {
-    String time = now.time().truncatedTo(ChronoUnit.SECONDS).toString();
+    String time = Times.text(now.time());
     JsonObject labels =
         about.map(known -> known.metadata().object("labels")).orElse(JsonObject.EMPTY);
     KubeObject dated = object.withMetadata("creationTimestamp", time);

@@ -5,6 +5,7 @@ import dev.kedge.lifecycle.Startup;
 import dev.kedge.lifecycle.UserException;
 import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
+import dev.kedge.model.Times;
 import dev.kedge.store.Store;
 import dev.kedge.store.Store.Entry;
 import dev.kedge.store.Store.WriteResult.Committed;
@@ -26,7 +27,6 @@ import java.nio.file.StandardCopyOption;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -349,7 +349,7 @@ final class Restoring {
     Instant now = clock.instant();
     for (Entry entry : store.list(LEASES, 0, "", 0).entries()) {
       JsonObject spec = ((JsonObject) Json.parse(entry.value())).object("spec");
-      Optional<Instant> renewed = time(spec.text("renewTime"));
+      Optional<Instant> renewed = Times.instant(spec.text("renewTime"));
       long seconds = spec.integer("leaseDurationSeconds");
       if (renewed.isPresent() && renewed.get().plusSeconds(seconds).isAfter(now)) {
         throw new UserException(
@@ -359,14 +359,6 @@ final class Restoring {
                     Math.max(0, Duration.between(renewed.get(), now).toSeconds()),
                     seconds));
       }
-    }
-  }
-
-  private static Optional<Instant> time(String text) {
-    try {
-      return Optional.of(Instant.parse(text));
-    } catch (DateTimeParseException e) {
-      return Optional.empty();
     }
   }
 

@@ -6,13 +6,12 @@ import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
+import dev.kedge.model.Times;
 import java.io.UncheckedIOException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.ZoneOffset;
-import java.time.format.DateTimeFormatter;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -37,8 +36,6 @@ final class ServerLease implements AutoCloseable {
   private static final Duration FAREWELL = Duration.ofSeconds(4);
 
   private static final String NAMESPACE = "kube-system";
-  private static final DateTimeFormatter MICRO_TIME =
-      DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
 
   private final KubeClient client;
   private final Clock clock;
@@ -77,7 +74,7 @@ final class ServerLease implements AutoCloseable {
             "leaseDurationSeconds",
             LIFE.toSeconds(),
             "renewTime",
-            MICRO_TIME.format(clock.instant()));
+            Times.microText(clock.instant()));
     try {
       Optional<KubeObject> present = client.find(Resources.LEASES, NAMESPACE, name);
       if (present.isPresent()) {

@@ -3,8 +3,8 @@ package dev.kedge.cli.kubectl;
 import dev.kedge.cli.kubectl.Discovery.Served;
 import dev.kedge.model.ApiException;
 import dev.kedge.model.JsonObject;
+import dev.kedge.model.Times;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -75,7 +75,7 @@ final class CertificateCommand {
               "certificate signing request \"" + item.name() + "\" is already " + held);
         }
       }
-      String now = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
+      String now = Times.text(Instant.now());
       conditions.add(
           JsonObject.of(
               "type",

@@ -6,9 +6,9 @@ import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.LabelSelector;
+import dev.kedge.model.Times;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -371,7 +371,7 @@ final class RolloutCommand {
                   "metadata",
                   "annotations",
                   "kubectl.kubernetes.io/restartedAt"),
-              Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+              Times.text(Instant.now()));
       output.done(
           item, ChangeCommands.send(session, item, ApplyCommand.STRATEGIC, patch, ""), "restarted");
     }

@@ -1,8 +1,10 @@
 package dev.kedge.cli.kubectl;
 
 import dev.kedge.cli.kubectl.Discovery.Served;
+import dev.kedge.model.Durations;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.ResourceType;
+import dev.kedge.model.Times;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -216,14 +218,9 @@ final class Session implements AutoCloseable {
 
   /** Age of an object as tables show it. */
   static String age(String time) {
-    if (time.isEmpty()) {
-      return "<unknown>";
-    }
-    try {
-      return dev.kedge.model.Durations.human(Duration.between(Instant.parse(time), Instant.now()));
-    } catch (java.time.format.DateTimeParseException e) {
-      return "<invalid>";
-    }
+    return Times.instant(time)
+        .map(from -> Durations.human(Duration.between(from, Instant.now())))
+        .orElse(time.isEmpty() ? "<unknown>" : "<invalid>");
   }
 
   @Override
