@@ -20,26 +20,15 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What admission adds and refuses. */
 class AdmissionTest {
-  private Cluster cluster;
-
-  @BeforeEach
-  void start() {
-    cluster = new Cluster().withDefaults();
-  }
-
-  @AfterEach
-  void stop() {
-    cluster.close();
-  }
+  @AutoClose private final Cluster cluster = new Cluster().withDefaults();
 
   private KubeObject pod(String name, String container) {
     return cluster.create(

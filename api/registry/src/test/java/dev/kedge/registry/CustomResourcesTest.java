@@ -19,8 +19,7 @@ import dev.kedge.registry.Registry.WatchEvent;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 
 /** From a definition to served objects and back. */
@@ -48,17 +47,7 @@ class CustomResourcesTest {
           schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}
       """;
 
-  private Cluster cluster;
-
-  @BeforeEach
-  void start() {
-    cluster = new Cluster().withDefaults();
-  }
-
-  @AfterEach
-  void stop() {
-    cluster.close();
-  }
+  @AutoClose private final Cluster cluster = new Cluster().withDefaults();
 
   private static KubeObject boat(String name, String spec) {
     return object(

@@ -10,8 +10,7 @@ import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Yaml;
 import dev.kedge.registry.Registry.PatchType;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -21,17 +20,7 @@ class CustomRulesTest {
   private static final ResourceType SHIPS =
       new ResourceType("sea.example.com", "v1", "ships", "Ship", true);
 
-  private Cluster cluster;
-
-  @BeforeEach
-  void start() {
-    cluster = new Cluster().withDefaults();
-  }
-
-  @AfterEach
-  void stop() {
-    cluster.close();
-  }
+  @AutoClose private final Cluster cluster = new Cluster().withDefaults();
 
   private void define(String schema) {
     cluster.create(

@@ -6,8 +6,7 @@ import dev.kedge.model.Json;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Resources;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -20,17 +19,7 @@ class EmptyPartsTest {
   private static final String POD =
       "{metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}";
 
-  private Cluster cluster;
-
-  @BeforeEach
-  void start() {
-    cluster = new Cluster().withDefaults();
-  }
-
-  @AfterEach
-  void stop() {
-    cluster.close();
-  }
+  @AutoClose private final Cluster cluster = new Cluster().withDefaults();
 
   @ParameterizedTest
   @CsvSource(

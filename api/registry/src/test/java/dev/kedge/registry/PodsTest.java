@@ -14,23 +14,12 @@ import dev.kedge.registry.Registry.ListOptions;
 import dev.kedge.registry.Registry.WriteOptions;
 import dev.kedge.registry.Registry.Written;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 
 /** What pods have that others have not: binding, grace, eviction, accounts, tokens. */
 class PodsTest {
-  private Cluster cluster;
-
-  @BeforeEach
-  void start() {
-    cluster = new Cluster().withDefaults();
-  }
-
-  @AfterEach
-  void stop() {
-    cluster.close();
-  }
+  @AutoClose private final Cluster cluster = new Cluster().withDefaults();
 
   private KubeObject pod(String name, String spec) {
     return cluster.create(

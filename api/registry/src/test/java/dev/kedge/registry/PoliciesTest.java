@@ -10,25 +10,14 @@ import dev.kedge.model.KubeObject;
 import dev.kedge.model.Yaml;
 import dev.kedge.registry.Registry.Written;
 import org.awaitility.Awaitility;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Admission policies in CEL, on a real registry. */
 class PoliciesTest {
-  private Cluster cluster;
-
-  @BeforeEach
-  void start() {
-    cluster = new Cluster().withDefaults();
-  }
-
-  @AfterEach
-  void stop() {
-    cluster.close();
-  }
+  @AutoClose private final Cluster cluster = new Cluster().withDefaults();
 
   private Written make(String yaml) {
     return cluster.created(new KubeObject((JsonObject) Yaml.parse(yaml)));
