@@ -1,7 +1,7 @@
 package dev.kedge.apiserver;
 
 import dev.kedge.model.ApiException;
-import dev.kedge.model.GoDuration;
+import dev.kedge.model.Durations;
 import dev.kedge.model.Status;
 import java.io.IOException;
 import java.time.Duration;
@@ -74,7 +74,7 @@ final class DeadlineStage implements Stage {
       return Optional.empty();
     }
     return Optional.of(
-        GoDuration.find(text)
+        Durations.find(text)
             .orElseThrow(
                 () ->
                     ApiException.badRequest(

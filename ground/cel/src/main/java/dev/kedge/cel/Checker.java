@@ -10,6 +10,7 @@ import dev.kedge.cel.Expr.MapExpr;
 import dev.kedge.cel.Expr.Select;
 import dev.kedge.cel.Expr.StructExpr;
 import dev.kedge.cel.Signatures.Overload;
+import dev.kedge.model.Durations;
 import dev.kedge.model.JsonNull;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -269,7 +270,7 @@ final class Checker {
         && literal.value instanceof String text) {
       switch (call.function) {
         case "duration" -> {
-          if (all.size() == 1 && Times.duration(text).isEmpty()) {
+          if (all.size() == 1 && Durations.find(text).isEmpty()) {
             source.report(literal.position, "invalid duration argument");
           }
         }

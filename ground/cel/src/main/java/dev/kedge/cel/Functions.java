@@ -10,6 +10,7 @@ import dev.kedge.cel.Network.Cidr;
 import dev.kedge.cel.Network.Ip;
 import dev.kedge.cel.Values.Filling;
 import dev.kedge.cel.Values.FillingMap;
+import dev.kedge.model.Durations;
 import dev.kedge.model.Quantity;
 import java.math.BigDecimal;
 import java.math.BigInteger;
@@ -961,7 +962,7 @@ final class Functions {
       case Duration duration -> duration;
       case Long nanos -> Duration.ofNanos(nanos);
       case String text ->
-          Times.duration(text)
+          Durations.find(text)
               .orElseThrow(
                   () -> new CelException("type conversion error from 'string' to 'duration'"));
       default -> throw none();

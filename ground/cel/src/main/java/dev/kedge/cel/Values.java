@@ -2,6 +2,7 @@ package dev.kedge.cel;
 
 import dev.kedge.cel.CelType.Kind;
 import dev.kedge.cel.Declaration.ListKind;
+import dev.kedge.model.Durations;
 import dev.kedge.model.JsonArray;
 import dev.kedge.model.JsonBoolean;
 import dev.kedge.model.JsonDecimal;
@@ -77,7 +78,7 @@ public final class Values {
               .map(Object.class::cast)
               .orElseThrow(() -> new CelException("Invalid date formatted string " + text));
       case DURATION ->
-          Times.duration(text)
+          Durations.find(text)
               .map(Object.class::cast)
               .orElseThrow(() -> new CelException("Invalid duration " + text));
       default -> text;

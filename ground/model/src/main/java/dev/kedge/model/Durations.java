@@ -10,6 +10,7 @@ import java.util.Optional;
  */
 public final class Durations {
   private static final BigDecimal MAX = BigDecimal.valueOf(Long.MAX_VALUE);
+  private static final BigDecimal MIN = BigDecimal.valueOf(Long.MIN_VALUE);
 
   private Durations() {}
 
@@ -53,11 +54,11 @@ public final class Durations {
       }
       nanos = nanos.add(new BigDecimal(number).multiply(BigDecimal.valueOf(unit)));
     }
-    if (nanos.compareTo(MAX) > 0) {
+    BigDecimal signed = negative ? nanos.negate() : nanos;
+    if (signed.compareTo(MAX) > 0 || signed.compareTo(MIN) < 0) {
       return Optional.empty();
     }
-    Duration duration = Duration.ofNanos(nanos.longValue());
-    return Optional.of(negative ? duration.negated() : duration);
+    return Optional.of(Duration.ofNanos(signed.longValue()));
   }
 
   /**
@@ -81,25 +82,22 @@ public final class Durations {
     if (duration.isNegative()) {
       return "-" + text(duration.negated());
     }
-    long nanos = duration.toNanos();
-    if (nanos < 1_000) {
-      return nanos + "ns";
-    }
-    if (nanos < 1_000_000) {
-      return fraction(nanos, 3) + "µs";
-    }
-    if (nanos < 1_000_000_000) {
-      return fraction(nanos, 6) + "ms";
+    if (duration.getSeconds() == 0) {
+      long nanos = duration.toNanos();
+      if (nanos < 1_000) {
+        return nanos + "ns";
+      }
+      return nanos < 1_000_000 ? fraction(nanos, 3) + "µs" : fraction(nanos, 6) + "ms";
     }
     StringBuilder out = new StringBuilder();
-    long hours = duration.toHours();
-    if (hours > 0) {
-      out.append(hours).append('h');
+    if (duration.toHours() > 0) {
+      out.append(duration.toHours()).append('h');
     }
     if (duration.toMinutes() > 0) {
       out.append(duration.toMinutesPart()).append('m');
     }
-    return out.append(fraction(nanos % 60_000_000_000L, 9)).append('s').toString();
+    long nanos = duration.toSecondsPart() * 1_000_000_000L + duration.toNanosPart();
+    return out.append(fraction(nanos, 9)).append('s').toString();
   }
 
   /**

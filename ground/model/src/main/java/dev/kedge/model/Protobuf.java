@@ -476,8 +476,7 @@ public final class Protobuf {
       }
       case DURATION ->
           Optional.of(
-              new JsonString(
-                  GoDuration.format(Duration.ofNanos(Scalars.read(reader.bytes()).one))));
+              new JsonString(Durations.text(Duration.ofNanos(Scalars.read(reader.bytes()).one))));
       case FIELDS_V1, RAW_EXTENSION -> {
         byte[] raw = Scalars.read(reader.bytes()).bytes1;
         yield raw.length == 0 ? Optional.empty() : Optional.of(Json.parse(raw));

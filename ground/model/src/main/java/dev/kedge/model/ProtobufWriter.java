@@ -344,7 +344,7 @@ public final class ProtobufWriter {
         string();
         String text = in.string();
         Duration duration =
-            GoDuration.find(text)
+            Durations.find(text)
                 .orElseThrow(() -> new ProtobufException("not a duration: " + text));
         int begun = begin(number);
         varint(1, duration.toNanos());

@@ -375,8 +375,8 @@ public final class SchemaDecoder {
       throw new TypeFault(unmarshal(value, "Go value", "string"));
     }
     return new JsonString(
-        GoDuration.format(
-            GoDuration.find(text.value())
+        Durations.text(
+            Durations.find(text.value())
                 .orElseThrow(
                     () -> new TypeFault("time: invalid duration \"" + text.value() + "\""))));
   }

@@ -397,7 +397,7 @@ public final class SchemaValidator {
     return switch (format) {
       case "date-time" -> Times.isDateTime(text);
       case "date" -> Times.isDate(text);
-      case "duration" -> GoDuration.find(text).isPresent();
+      case "duration" -> Durations.find(text).isPresent();
       case "uuid" -> {
         try {
           yield text.length() == 36 && UUID.fromString(text).toString().equalsIgnoreCase(text);

@@ -145,7 +145,6 @@ class HostileInputTest {
           refusing(() -> LabelSelector.parse(text).toString());
           refusing(() -> FieldSelector.parse(text).matches(document));
           refusing(() -> Quantity.parse(text).toString());
-          refusing(() -> GoDuration.find(text).map(GoDuration::format));
           refusing(() -> Durations.find(text).map(Durations::text));
           refusing(() -> JsonPath.template(text).print(document));
           refusing(() -> JsonPath.path(text).find(document));

@@ -62,7 +62,21 @@ class SelectorsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1h30m,1h30m0s", "1.5s,1.5s", "300ms,300ms", "0,0s", "-2m,-2m0s", "90s,1m30s"})
+  @CsvSource({
+    "1h30m, 1h30m0s",
+    "1.5s, 1.5s",
+    "300ms, 300ms",
+    "1500us, 1.5ms",
+    "1.5µs, 1.5µs",
+    "7ns, 7ns",
+    "0, 0s",
+    "-2m, -2m0s",
+    "90s, 1m30s",
+    "+.5h, 30m0s",
+    "1.s, 1s",
+    "9223372036854775807ns, 2562047h47m16.854775807s",
+    "-9223372036854775808ns, -2562047h47m16.854775808s",
+  })
   void durations(String text, String canonical) {
     assertThat(Durations.text(Durations.parse(text))).isEqualTo(canonical);
   }
@@ -71,6 +85,10 @@ class SelectorsTest {
   void durationFaultsAndAges() {
     assertThat(Durations.find("5")).isEmpty();
     assertThat(Durations.find("1d")).isEmpty();
+    assertThat(Durations.find("")).isEmpty();
+    assertThat(Durations.find("-")).isEmpty();
+    assertThat(Durations.find("1.2.3s")).isEmpty();
+    assertThat(Durations.find("9223372036854775808ns")).isEmpty();
     assertThat(Durations.human(Duration.ofSeconds(119))).isEqualTo("119s");
     assertThat(Durations.human(Duration.ofSeconds(304))).isEqualTo("5m4s");
     assertThat(Durations.human(Duration.ofHours(50))).isEqualTo("2d2h");

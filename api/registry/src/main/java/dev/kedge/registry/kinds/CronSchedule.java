@@ -74,7 +74,7 @@ final class CronSchedule {
       default -> {
         if (text.startsWith("@every ")) {
           String duration = text.substring(7);
-          yield dev.kedge.model.GoDuration.find(duration).isPresent()
+          yield dev.kedge.model.Durations.find(duration).isPresent()
               ? Optional.empty()
               : Optional.of(
                   "failed to parse duration "
