@@ -151,10 +151,13 @@ public final class BuiltinSchemas {
       case "" -> "io.k8s.api.core.";
       case "apiextensions.k8s.io" -> "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.";
       case "apiregistration.k8s.io" -> "io.k8s.kube-aggregator.pkg.apis.apiregistration.";
-      default -> {
-        int dot = group.indexOf('.');
-        yield "io.k8s.api." + (dot < 0 ? group : group.substring(0, dot)) + ".";
-      }
+      case "flowcontrol.apiserver.k8s.io" -> "io.k8s.api.flowcontrol.";
+      case "rbac.authorization.k8s.io" -> "io.k8s.api.rbac.";
+      // All of a custom group stays in the name: apps.example.com is not apps.
+      default ->
+          "io.k8s.api."
+              + (group.endsWith(".k8s.io") ? group.substring(0, group.length() - 7) : group)
+              + ".";
     };
   }
 

@@ -8,6 +8,7 @@ import dev.kedge.model.JsonString;
 import dev.kedge.model.Schema;
 import dev.kedge.model.Schema.ListType;
 import dev.kedge.model.Schema.Type;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class BuiltinSchemasTest {
@@ -31,6 +32,17 @@ class BuiltinSchemasTest {
     assertThat(containers.treatment().patchMergeKey()).isEqualTo("name");
     assertThat(field(pod, "volumes").treatment().patchStrategy())
         .containsExactlyInAnyOrder("merge", "retainKeys");
+  }
+
+  @Test
+  void customGroupsThatBeginLikeABuiltinOneAreNotBuiltIn() {
+    for (String group : List.of("apps.example.com", "apps.x.k8s.io", "rbac.example.com", "Apps")) {
+      assertThat(BuiltinSchemas.find(new GroupVersionKind(group, "v1", "Deployment"))).isEmpty();
+      assertThat(BuiltinSchemas.find(new GroupVersionKind(group, "v1", "Role"))).isEmpty();
+    }
+    for (BuiltinResource resource : BuiltinResources.all()) {
+      assertThat(BuiltinSchemas.find(resource.type().groupVersionKind())).isPresent();
+    }
   }
 
   @Test

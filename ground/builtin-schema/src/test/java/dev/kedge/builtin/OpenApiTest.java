@@ -371,6 +371,32 @@ class OpenApiTest {
         .contains("fieldValidation");
   }
 
+  @Test
+  void customKindThatIsNamedLikeABuiltinOneIsDescribedAsItself() {
+    ResourceType type =
+        new ResourceType("apps.example.com", "v1", "deployments", "Deployment", true);
+    var schema =
+        SchemaFromCrd.of(
+            Json.parseObject(
+                """
+                {"type":"object","properties":{"spec":{"type":"object","properties":{"size":{"type":"integer"}}}}}
+                """),
+            BuiltinSchemas.definition("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"));
+    JsonObject document =
+        OpenApi.v3(
+            "apps.example.com",
+            "v1",
+            List.of(new OpenApi.Resource(type, Set.of("get", "list"), List.of(), schema)));
+
+    JsonObject schemas = document.object("components", "schemas");
+    assertReferences(document, "#/components/schemas/", schemas);
+    assertThat(
+            schemas.object(
+                "com.example.apps.v1.Deployment", "properties", "spec", "properties", "size"))
+        .isEqualTo(JsonObject.of("type", "integer"));
+    assertThat(schemas.has("io.k8s.api.apps.v1.Deployment")).isFalse();
+  }
+
   /** Upstream's rules: {@code apiextensions/pkg/controller/openapi} drops what v2 cannot say. */
   @Test
   void customResourceIsToldInV2AsFarAsItGoes() {
