@@ -770,7 +770,7 @@ class KubectlTest {
 
   @Test
   void aClusterIsDumped() throws IOException {
-    kubectl("create namespace dumped");
+    namespaceForPods("dumped");
     run(
         "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: dumped}, spec: {containers:"
             + " [{name: c, image: i}]}}",
