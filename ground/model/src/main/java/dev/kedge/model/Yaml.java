@@ -45,6 +45,12 @@ public final class Yaml {
   /** ... from the second on a tenth. */
   private static final int MOST_NODES = 4_000_000;
 
+  /** Characters read again, at most, because of tabs that the library does not take for spaces. */
+  private static final int MAX_REREAD = 32 << 20;
+
+  private static final String TAB_FOUND = "found character '\\t(TAB)'";
+  private static final Pattern INDENTATION = Pattern.compile("[ \t?:-]*");
+
   /** Tag of plain scalars without a tag of their own, which {@link #plain} decides about. */
   private static final Tag PLAIN = new Tag("tag:kedge.dev,2026:plain");
 
@@ -134,6 +140,28 @@ public final class Yaml {
   }
 
   private static List<JsonValue> documents(byte[] text, Set<String> duplicates, boolean one) {
+    String characters = new String(text, StandardCharsets.UTF_8);
+    int rereads = MAX_REREAD / Math.max(1, characters.length());
+    while (true) {
+      Set<String> repeated = new LinkedHashSet<>();
+      try {
+        List<JsonValue> documents = documents(characters, repeated, one);
+        duplicates.addAll(repeated);
+        return documents;
+      } catch (MarkedYamlEngineException e) {
+        int tab = rereads-- > 0 ? separatingTab(e, characters) : -1;
+        if (tab < 0) {
+          throw syntax(e);
+        }
+        characters = characters.substring(0, tab) + ' ' + characters.substring(tab + 1);
+      } catch (YamlEngineException e) {
+        throw new JsonSyntaxException(
+            String.valueOf(e.getMessage()).lines().findFirst().orElse(""), 1, 1);
+      }
+    }
+  }
+
+  private static List<JsonValue> documents(String characters, Set<String> duplicates, boolean one) {
     LoadSettings settings =
         LoadSettings.builder()
             .setUseMarks(true)
@@ -143,33 +171,42 @@ public final class Yaml {
             .setMaxAliasesForCollections(Integer.MAX_VALUE)
             .setSchema(new PlainSchema())
             .build();
-    try {
-      List<JsonValue> documents = new ArrayList<>();
-      int count = 0;
-      StreamReader reader = new StreamReader(settings, new String(text, StandardCharsets.UTF_8));
-      Composer composer =
-          new Composer(settings, new BoundedDepth(new ParserImpl(settings, reader)));
-      while (composer.hasNext()) {
-        Node node = composer.next();
-        if (one && count++ > 0) {
-          throw fault(node, "expected a single document, but found another document");
-        }
-        JsonValue value = new Reader(duplicates).read(node, 0);
-        if (value != JsonNull.NULL) {
-          documents.add(value);
-        }
+    List<JsonValue> documents = new ArrayList<>();
+    int count = 0;
+    StreamReader reader = new StreamReader(settings, characters);
+    Composer composer = new Composer(settings, new BoundedDepth(new ParserImpl(settings, reader)));
+    while (composer.hasNext()) {
+      Node node = composer.next();
+      if (one && count++ > 0) {
+        throw fault(node, "expected a single document, but found another document");
       }
-      return documents;
-    } catch (MarkedYamlEngineException e) {
-      Optional<Mark> mark = e.getProblemMark().or(e::getContextMark);
-      throw new JsonSyntaxException(
-          e.getProblem() == null ? String.valueOf(e.getContext()) : e.getProblem(),
-          mark.map(Mark::getLine).orElse(0) + 1,
-          mark.map(Mark::getColumn).orElse(0) + 1);
-    } catch (YamlEngineException e) {
-      throw new JsonSyntaxException(
-          String.valueOf(e.getMessage()).lines().findFirst().orElse(""), 1, 1);
+      JsonValue value = new Reader(duplicates).read(node, 0);
+      if (value != JsonNull.NULL) {
+        documents.add(value);
+      }
     }
+    return documents;
+  }
+
+  /**
+   * The tab that the library stumbled over, if goyaml takes it for a space: anywhere on a line but
+   * in its indentation, and there only indicators may stand before it.
+   */
+  private static int separatingTab(MarkedYamlEngineException e, String characters) {
+    Mark mark = e.getProblemMark().orElse(null);
+    if (mark == null || mark.getIndex() >= characters.length()) {
+      return -1;
+    }
+    int tab = characters.offsetByCodePoints(0, mark.getIndex());
+    String before = characters.substring(characters.lastIndexOf('\n', tab - 1) + 1, tab);
+    return characters.charAt(tab) == '\t' && !INDENTATION.matcher(before).matches() ? tab : -1;
+  }
+
+  private static JsonSyntaxException syntax(MarkedYamlEngineException e) {
+    String problem = e.getProblem() == null ? String.valueOf(e.getContext()) : e.getProblem();
+    return fault(
+        e.getProblemMark().or(e::getContextMark),
+        problem.startsWith(TAB_FOUND) ? "found character that cannot start any token" : problem);
   }
 
   /** Ends the reading of collections inside each other: the library composes them recursively. */

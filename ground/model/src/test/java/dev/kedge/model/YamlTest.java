@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class YamlTest {
@@ -96,6 +97,36 @@ class YamlTest {
                 a
                 b
             """);
+  }
+
+  /** Which tabs are taken for spaces, as goyaml takes them. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiterString = "=>",
+      textBlock =
+          """
+          key:\\tvalue                                   => {"key":"value"}
+          key:\\tvalue\\t# comment                       => {"key":"value"}
+          \ud83d\ude00: 1\\nkey:\\tvalue                  => {"\ud83d\ude00":1,"key":"value"}
+          key:\\t\\n  a:\\t\\t1\\n  b: |\\n    c:\\td\\n      => {"key":{"a":1,"b":"c:\\td\\n"}}
+          a: &x\\tb                                     => {"a":"b"}
+          a: !!str\\t5                                  => {"a":"5"}
+          "a"\\t: b                                     => {"a":"b"}
+          {\\n\\ta: [{\\n\\t\\tb: 1,\\n\\t\\t}],\\n\\t}         => {"a":[{"b":1}]}
+          a: 1\\n \\t# comment\\nb: 2                   => {"a":1,"b":2}
+          a:\\n\\tb: 1                                  => found character that cannot start any token
+          -\\ta                                         => found character that cannot start any token
+          a:\\n  -\\tb: 1                               => found character that cannot start any token
+          """)
+  void tabs(String written, String expected) {
+    String yaml = written.replace("\\t", "\t").replace("\\n", "\n");
+    if (expected.startsWith("found")) {
+      assertThatThrownBy(() -> Yaml.parse(yaml))
+          .isInstanceOf(JsonSyntaxException.class)
+          .hasMessageContaining(expected);
+    } else {
+      assertThat(Yaml.parse(yaml).toString()).isEqualTo(expected);
+    }
   }
 
   @ParameterizedTest
