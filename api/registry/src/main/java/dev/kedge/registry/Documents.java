@@ -175,25 +175,21 @@ final class Documents {
     return BuiltinSchemas.definition("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta");
   }
 
-  /** Faults of a custom resource by its schema; those of built-in kinds are their strategies'. */
-  static List<Cause> validate(ResourceInfo info, KubeObject object) {
-    return info.custom() ? SchemaValidator.validate(info.schema(), object.json()) : List.of();
-  }
-
   /** Faults of a new document by its schema and the schema's rules. */
   static List<Cause> validateNew(Served served, KubeObject stored, List<String> warnings) {
     if (!served.info().custom()) {
       return List.of();
     }
     KubeObject object = served.validated(stored);
-    List<Cause> causes = new ArrayList<>(validate(served.info(), object));
+    List<Cause> causes =
+        new ArrayList<>(SchemaValidator.validate(served.info().schema(), object.json()));
     if (!served.rules().isEmpty() && !blocked(causes)) {
       causes.addAll(served.rules().validate(object.json(), null, warnings));
     }
     return causes;
   }
 
-  /** Faults of a changed document, but for those that it had before. */
+  /** Faults of a changed document, but for those of what did not change. */
   static List<Cause> validateUpdate(
       Served served, KubeObject stored, KubeObject oldStored, List<String> warnings) {
     if (!served.info().custom()) {
@@ -201,10 +197,9 @@ final class Documents {
     }
     KubeObject object = served.validated(stored);
     KubeObject old = served.validated(oldStored);
-    List<Cause> causes = new ArrayList<>(validate(served.info(), object));
-    if (!causes.isEmpty()) {
-      causes.removeAll(validate(served.info(), old));
-    }
+    List<Cause> causes =
+        new ArrayList<>(
+            SchemaValidator.validateUpdate(served.info().schema(), object.json(), old.json()));
     if (!served.rules().isEmpty() && !blocked(causes)) {
       causes.addAll(served.rules().validate(object.json(), old.json(), warnings));
     }

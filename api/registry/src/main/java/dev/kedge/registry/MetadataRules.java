@@ -16,6 +16,15 @@ final class MetadataRules {
   private static final Set<String> KNOWN_FINALIZERS =
       Set.of("kubernetes", "orphan", "foregroundDeletion");
 
+  /** Groups whose objects may have any qualified name as finalizer, as custom resources may. */
+  private static final Set<String> ANY_FINALIZER =
+      Set.of(
+          "admissionregistration.k8s.io",
+          "apiextensions.k8s.io",
+          "apiregistration.k8s.io",
+          "coordination.k8s.io",
+          "node.k8s.io");
+
   /** Kinds whose names only have to fit a path. */
   private static final Set<String> PATH_NAMES =
       Set.of(
@@ -62,13 +71,13 @@ final class MetadataRules {
             .forEach(fault -> causes.add(invalid("metadata.namespace", object.namespace(), fault)));
       }
     }
-    causes.addAll(common(object));
+    causes.addAll(common(kind, object));
     return causes;
   }
 
   /** Faults of a changed object's metadata. */
   static List<Cause> validateUpdate(StoredKind kind, KubeObject object, KubeObject old) {
-    List<Cause> causes = new ArrayList<>(common(object));
+    List<Cause> causes = new ArrayList<>(common(kind, object));
     if (old.deleting()) {
       List<String> added = new ArrayList<>(object.finalizers());
       added.removeAll(old.finalizers());
@@ -86,7 +95,7 @@ final class MetadataRules {
     return causes;
   }
 
-  private static List<Cause> common(KubeObject object) {
+  private static List<Cause> common(StoredKind kind, KubeObject object) {
     List<Cause> causes = new ArrayList<>();
     JsonObject metadata = object.metadata();
     metadata
@@ -114,13 +123,14 @@ final class MetadataRules {
               "metadata.annotations"));
     }
     owners(metadata.objects("ownerReferences"), causes);
+    boolean anyFinalizer = kind.custom() || ANY_FINALIZER.contains(kind.type().group());
     List<String> finalizers = object.finalizers();
     for (int i = 0; i < finalizers.size(); i++) {
       String finalizer = finalizers.get(i);
       String field = "metadata.finalizers[" + i + "]";
       List<String> faults = Names.qualified(finalizer);
       faults.forEach(fault -> causes.add(invalid("metadata.finalizers", finalizer, fault)));
-      if (faults.isEmpty() && !finalizer.contains("/") && !KNOWN_FINALIZERS.contains(finalizer)) {
+      if (faults.isEmpty() && !anyFinalizer && !isOwned(finalizer)) {
         causes.add(
             invalid(
                 field,
@@ -136,6 +146,34 @@ final class MetadataRules {
               "finalizer orphan and foregroundDeletion cannot be both set"));
     }
     return causes;
+  }
+
+  /** Whether a finalizer says whose it is, or is one of Kubernetes' own. */
+  private static boolean isOwned(String finalizer) {
+    return finalizer.contains("/") || KNOWN_FINALIZERS.contains(finalizer);
+  }
+
+  /**
+   * What should be otherwise in a custom resource's metadata, but stops nobody.
+   *
+   * @param before the finalizers it had
+   */
+  static List<String> warnings(StoredKind kind, KubeObject object, List<String> before) {
+    if (!kind.custom()) {
+      return List.of();
+    }
+    return object.finalizers().stream()
+        .filter(finalizer -> !before.contains(finalizer) && !isOwned(finalizer))
+        .distinct()
+        .sorted()
+        .map(
+            finalizer ->
+                "metadata.finalizers: "
+                    + quoted(finalizer)
+                    + ": prefer a domain-qualified finalizer name "
+                    + (finalizer.contains(".") ? "including a path (/) " : "")
+                    + "to avoid accidental conflicts with other finalizer writers")
+        .toList();
   }
 
   private static void owners(List<JsonObject> owners, List<Cause> causes) {

@@ -242,6 +242,7 @@ final class Writes {
       KubeObject document = Metadata.ordered(ready);
       List<String> allWarnings = new ArrayList<>(warnings);
       allWarnings.addAll(reviewWarnings);
+      allWarnings.addAll(MetadataRules.warnings(kind, document, List.of()));
       allWarnings.addAll(kind.strategy().warnings(document));
       String key = kind.key(namespace, document.name());
       if (options.dryRun()) {
@@ -437,6 +438,7 @@ final class Writes {
         admission.validate(review, stored);
       }
       if (change.aspect() == Aspect.MAIN) {
+        warnings.addAll(MetadataRules.warnings(kind, stored, oldStored.finalizers()));
         warnings.addAll(kind.strategy().warnings(stored));
       }
       if (options.dryRun()) {

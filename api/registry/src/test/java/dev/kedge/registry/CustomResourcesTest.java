@@ -106,6 +106,26 @@ class CustomResourcesTest {
   }
 
   @Test
+  void finalizersNeedNotSayWhoseTheyAre() {
+    String object = "{apiVersion: %s, kind: %s, metadata: {%s, finalizers: [a.b, plain, x.y/z]}}";
+    cluster.create(DEFINITION);
+    String name = "name: f, namespace: default";
+    assertThat(
+            cluster
+                .created(object(object.formatted("sea.example.com/v1", "Boat", name)))
+                .warnings())
+        .containsExactly(
+            "metadata.finalizers: \"a.b\": prefer a domain-qualified finalizer name including a"
+                + " path (/) to avoid accidental conflicts with other finalizer writers",
+            "metadata.finalizers: \"plain\": prefer a domain-qualified finalizer name to avoid"
+                + " accidental conflicts with other finalizer writers");
+    assertThatThrownBy(() -> cluster.create(object.formatted("v1", "ConfigMap", name)))
+        .hasMessageContaining(
+            "name is neither a standard finalizer name nor is it fully qualified");
+    cluster.create(object.formatted("coordination.k8s.io/v1", "Lease", name));
+  }
+
+  @Test
   void hasStatusAndScale() {
     cluster.create(DEFINITION);
     KubeObject made = cluster.created(boat("one", "{color: red}")).object().tree();

@@ -10,6 +10,7 @@ import dev.kedge.model.KubeObject;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Yaml;
 import dev.kedge.registry.Registry.PatchType;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -133,6 +134,52 @@ class CustomRulesTest {
     assertThatCode(() -> patch("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}"))
         .as("unchanged, so nobody is stopped")
         .doesNotThrowAnyException();
+  }
+
+  /** Upstream's ratcheting: items have a counterpart where they have keys. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          atomic | [a, b]                     | []        | true
+          atomic | [a, b]                     | [a, b, z] | false
+          set    | [a, b]                     | [a, b, z] | false
+          map    | [{k: 1, v: a}, {k: 2, v: b}] | [{k: 2, v: b}, {k: 3, v: z}] | true
+          map    | [{k: 1, v: a}, {k: 2, v: b}] | [{k: 2, v: a}, {k: 1, v: a}] | false
+          """)
+  void whatHasNoCounterpartMustFulfilTheSchema(
+      String type, String before, String after, boolean allowed) {
+    String text = "{type: string%s}";
+    String list =
+        "{type: object, properties: {other: {type: string}, list: {type: array, items: "
+            + (type.equals("map")
+                ? "{type: object, required: [k], properties: {k: {type: integer}, v: " + text + "}}"
+                : text)
+            + ", x-kubernetes-list-type: "
+            + type
+            + (type.equals("map") ? ", x-kubernetes-list-map-keys: [k]" : "")
+            + "}}}";
+    defineSpec(list.formatted(""));
+    ship("{other: x, list: " + before + "}");
+    cluster.patch(
+        dev.kedge.model.Resources.CUSTOM_RESOURCE_DEFINITIONS,
+        "",
+        "ships.sea.example.com",
+        PatchType.JSON,
+        "[{\"op\":\"replace\",\"path\":\"/spec/versions/0/schema/openAPIV3Schema/properties/spec\","
+            + "\"value\":"
+            + Yaml.parse(list.formatted(", enum: [z]"))
+            + "}]");
+    patch("{\"spec\":{\"other\":\"y\"}}");
+    ThrowingCallable change = () -> patch("{\"spec\":{\"list\":" + Yaml.parse(after) + "}}");
+    if (allowed) {
+      assertThatCode(change).doesNotThrowAnyException();
+    } else {
+      assertThatThrownBy(change)
+          .hasMessageContaining("spec.list[0]")
+          .hasMessageContaining("Unsupported value");
+    }
   }
 
   @Test

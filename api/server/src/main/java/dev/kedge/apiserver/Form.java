@@ -7,19 +7,25 @@ import dev.kedge.model.ApiException;
  *
  * @param mediaType JSON, YAML or protobuf
  * @param shape the objects themselves, or what is made of them
+ * @param version of {@code meta.k8s.io}: of tables and metadata, which v1 and v1beta1 have alike
  * @param pretty whether JSON is indented
  */
-record Form(String mediaType, Shape shape, boolean pretty) {
+record Form(String mediaType, Shape shape, String version, boolean pretty) {
   /** What objects are shown as. */
   enum Shape {
     OBJECT,
-    /** {@code meta.k8s.io/v1 Table}. */
+    /** {@code Table}. */
     TABLE,
     /** {@code PartialObjectMetadata} and its list. */
     METADATA
   }
 
-  static final Form JSON = new Form(MediaType.JSON, Shape.OBJECT, false);
+  static final Form JSON = new Form(MediaType.JSON, Shape.OBJECT, "v1", false);
+
+  /** The group and version of tables and metadata. */
+  String groupVersion() {
+    return "meta.k8s.io/" + version;
+  }
 
   /**
    * Chooses the first form of the Accept header that can be given.
@@ -33,9 +39,12 @@ record Form(String mediaType, Shape shape, boolean pretty) {
     for (MediaType clause : MediaType.accepted(call.headers().values("Accept"))) {
       String as = clause.parameter("as");
       Shape shape = Shape.OBJECT;
+      String version = "v1";
       if (!as.isEmpty()) {
+        version = clause.parameter("v");
         boolean known =
-            clause.parameter("g").equals("meta.k8s.io") && clause.parameter("v").equals("v1");
+            clause.parameter("g").equals("meta.k8s.io")
+                && (version.equals("v1") || version.equals("v1beta1"));
         if (!shapes || !known) {
           continue;
         }
@@ -48,13 +57,13 @@ record Form(String mediaType, Shape shape, boolean pretty) {
         }
       }
       if (clause.accepts(MediaType.JSON)) {
-        return new Form(MediaType.JSON, shape, Answers.pretty(call));
+        return new Form(MediaType.JSON, shape, version, Answers.pretty(call));
       }
       if (clause.accepts(MediaType.YAML)) {
-        return new Form(MediaType.YAML, shape, false);
+        return new Form(MediaType.YAML, shape, version, false);
       }
       if (protobuf && shape != Shape.TABLE && clause.accepts(MediaType.PROTOBUF)) {
-        return new Form(MediaType.PROTOBUF, shape, false);
+        return new Form(MediaType.PROTOBUF, shape, version, false);
       }
     }
     throw Answers.notAcceptable();

@@ -77,19 +77,21 @@ final class PrinterTables {
   /**
    * The table of one object.
    *
+   * @param groupVersion of the table, such as {@code meta.k8s.io/v1}
    * @param include None, Metadata or Object
    * @param withColumns whether the definitions are in it; in watches only the first table has them
    */
   byte[] table(
       ResourceInfo info,
       ServedObject object,
+      String groupVersion,
       String include,
       boolean withColumns,
       JsonObject metadata) {
     Rows rows =
         isScale(info, object)
-            ? new Rows(builtin("scales.autoscaling"), include, false)
-            : rows(info, include);
+            ? new Rows(builtin("scales.autoscaling"), groupVersion, include, false)
+            : rows(info, groupVersion, include);
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     try {
       Renderer.joined(rows.head(withColumns, metadata), "rows", List.of(object), rows::write, out);
@@ -100,8 +102,8 @@ final class PrinterTables {
   }
 
   /** What makes the rows of a resource's objects. */
-  Rows rows(ResourceInfo info, String include) {
-    return new Rows(printer(info), include, info.custom());
+  Rows rows(ResourceInfo info, String groupVersion, String include) {
+    return new Rows(printer(info), groupVersion, include, info.custom());
   }
 
   /**
@@ -110,7 +112,7 @@ final class PrinterTables {
    *
    * @param whole whether columns may show anything, the field owners too
    */
-  record Rows(Printer printer, String include, boolean whole) {
+  record Rows(Printer printer, String groupVersion, String include, boolean whole) {
     private static final byte[] CELLS = "{\"cells\":".getBytes(US_ASCII);
     private static final byte[] CONDITIONS = ",\"conditions\":".getBytes(US_ASCII);
     private static final byte[] OBJECT = ",\"object\":".getBytes(US_ASCII);
@@ -121,7 +123,7 @@ final class PrinterTables {
           "kind",
           "Table",
           "apiVersion",
-          "meta.k8s.io/v1",
+          groupVersion,
           "metadata",
           metadata,
           "columnDefinitions",
@@ -144,7 +146,8 @@ final class PrinterTables {
       }
       if (!include.equals("None")) {
         out.write(OBJECT);
-        out.write(include.equals("Object") ? object.json() : Renderer.metadata(object));
+        out.write(
+            include.equals("Object") ? object.json() : Renderer.metadata(object, groupVersion));
       }
       out.write('}');
     }

@@ -17,6 +17,7 @@ import dev.kedge.registry.ServedObject;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.util.Arrays;
 import java.util.List;
 
 /** Makes bytes of objects, lists and events in the form asked for. Any thread. */
@@ -25,15 +26,7 @@ final class Renderer {
   private static final byte[] LIST_END = "]}".getBytes(US_ASCII);
 
   private static final byte[] NOTHING = {'{', '}'};
-  private static final String METADATA_VERSION = "meta.k8s.io/v1";
   private static final String METADATA_KIND = "PartialObjectMetadata";
-  private static final byte[] METADATA_HEAD =
-      ("{\"kind\":\""
-              + METADATA_KIND
-              + "\",\"apiVersion\":\""
-              + METADATA_VERSION
-              + "\",\"metadata\":")
-          .getBytes(US_ASCII);
 
   private final PrinterTables tables;
   private final ProtobufForms protobuf;
@@ -63,19 +56,19 @@ final class Renderer {
       case METADATA ->
           form.mediaType().equals(MediaType.PROTOBUF)
               ? ProtobufForms.envelope(
-                  METADATA_VERSION, METADATA_KIND, ProtobufForms.metadataMessage(info, object))
-              : text(metadata(object), form);
-      case TABLE -> text(table(info, object, include, true), form);
+                  form.groupVersion(), METADATA_KIND, ProtobufForms.metadataMessage(info, object))
+              : text(metadata(object, form.groupVersion()), form);
+      case TABLE -> text(table(info, object, form, include, true), form);
     };
   }
 
   private byte[] table(
-      ResourceInfo info, ServedObject object, String include, boolean withColumns) {
+      ResourceInfo info, ServedObject object, Form form, String include, boolean withColumns) {
     JsonObject metadata =
         JsonObject.builder()
             .putNonEmpty("resourceVersion", object.tree().resourceVersion())
             .build();
-    return tables.table(info, object, include, withColumns, metadata);
+    return tables.table(info, object, form.groupVersion(), include, withColumns, metadata);
   }
 
   /** Writes a list, object by object where its form allows: lists can be large. */
@@ -86,7 +79,7 @@ final class Renderer {
     } else if (form.mediaType().equals(MediaType.PROTOBUF)) {
       boolean metadata = form.shape() == Shape.METADATA;
       ProtobufForms.list(
-          metadata ? METADATA_VERSION : info.type().apiVersion(),
+          metadata ? form.groupVersion() : info.type().apiVersion(),
           metadata ? METADATA_KIND + "List" : info.type().kind() + "List",
           info,
           list,
@@ -103,7 +96,7 @@ final class Renderer {
       throws IOException {
     boolean metadata = form.shape() == Shape.METADATA;
     if (form.shape() == Shape.TABLE) {
-      PrinterTables.Rows rows = tables.rows(info, include);
+      PrinterTables.Rows rows = tables.rows(info, form.groupVersion(), include);
       joined(rows.head(true, listMeta(list)), "rows", list.items(), rows::write, out);
       out.write('\n');
       return;
@@ -113,7 +106,7 @@ final class Renderer {
             "kind",
             metadata ? METADATA_KIND + "List" : info.type().kind() + "List",
             "apiVersion",
-            metadata ? METADATA_VERSION : info.type().apiVersion(),
+            metadata ? form.groupVersion() : info.type().apiVersion(),
             "metadata",
             listMeta(list));
     joined(
@@ -121,10 +114,27 @@ final class Renderer {
         "items",
         list.items(),
         metadata
-            ? (object, to) -> to.write(metadata(object))
-            : (object, to) -> to.write(object.json()),
+            ? (object, to) -> to.write(metadata(object, form.groupVersion()))
+            : info.custom() ? (object, to) -> to.write(object.json()) : untold(info),
         out);
     out.write('\n');
+  }
+
+  /** Objects without kind and version: in lists of built-in kinds only the list tells them. */
+  private static Element untold(ResourceInfo info) {
+    byte[] told =
+        Json.bytes(
+            JsonObject.of("kind", info.type().kind(), "apiVersion", info.type().apiVersion()));
+    return (object, to) -> {
+      byte[] json = object.json();
+      int same = Arrays.mismatch(json, told);
+      if (same == told.length - 1 && json[same] == ',') {
+        to.write('{');
+        to.write(json, same + 1, json.length - same - 1);
+      } else {
+        to.write(Json.bytes(object.tree().json().without("kind").without("apiVersion")));
+      }
+    };
   }
 
   /** Writes one element of a list. */
@@ -178,8 +188,8 @@ final class Renderer {
     byte[] object =
         switch (form.shape()) {
           case OBJECT -> event.object().json();
-          case METADATA -> metadata(event.object());
-          case TABLE -> table(info, event.object(), include, firstOfTable);
+          case METADATA -> metadata(event.object(), form.groupVersion());
+          case TABLE -> table(info, event.object(), form, include, firstOfTable);
         };
     return frame(type, object, form);
   }
@@ -206,13 +216,23 @@ final class Renderer {
     return out;
   }
 
-  /** {@code PartialObjectMetadata} of an object. */
-  static byte[] metadata(ServedObject object) {
-    byte[] metadata = Json.storedField(object.json(), "metadata");
-    byte[] out = new byte[METADATA_HEAD.length + Math.max(2, metadata.length) + 1];
-    System.arraycopy(METADATA_HEAD, 0, out, 0, METADATA_HEAD.length);
-    byte[] inner = metadata.length == 0 ? NOTHING : metadata;
-    System.arraycopy(inner, 0, out, METADATA_HEAD.length, inner.length);
+  /**
+   * {@code PartialObjectMetadata} of an object.
+   *
+   * @param groupVersion that of the answer, such as {@code meta.k8s.io/v1}
+   */
+  static byte[] metadata(ServedObject object, String groupVersion) {
+    byte[] stored = Json.storedField(object.json(), "metadata");
+    byte[] metadata = stored.length == 0 ? NOTHING : stored;
+    byte[] head =
+        ("{\"kind\":\""
+                + METADATA_KIND
+                + "\",\"apiVersion\":\""
+                + groupVersion
+                + "\",\"metadata\":")
+            .getBytes(US_ASCII);
+    byte[] out = Arrays.copyOf(head, head.length + metadata.length + 1);
+    System.arraycopy(metadata, 0, out, head.length, metadata.length);
     out[out.length - 1] = '}';
     return out;
   }

@@ -192,7 +192,7 @@ final class ResourceHandler {
                 .put("kind", type.plural())
                 .put("uid", object.uid())
                 .build());
-    Form plain = new Form(form.mediaType(), Shape.OBJECT, form.pretty());
+    Form plain = new Form(form.mediaType(), Shape.OBJECT, form.version(), form.pretty());
     Answers.bytes(
         call,
         200,

@@ -38,7 +38,7 @@ final class Watches {
   /** Follows a collection, or with a name one object of it. */
   void follow(Call call, Request request, String name) throws Exception {
     Form asked = Form.of(call, renderer.hasProtobuf(request.resource()), true, false);
-    Form form = new Form(asked.mediaType(), asked.shape(), false);
+    Form form = new Form(asked.mediaType(), asked.shape(), asked.version(), false);
     String include = ResourceHandler.include(call);
     long seconds = Options.number(call.query(), "timeoutSeconds").orElse(0L);
     // Clients with no wish end at different times, so that they do not come back all at once.

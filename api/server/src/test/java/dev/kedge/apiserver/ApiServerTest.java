@@ -434,6 +434,11 @@ class ApiServerTest {
     Reply metadata =
         server.get(path, "Accept", "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io");
     assertThat(metadata.json().text("apiVersion")).isEqualTo("meta.k8s.io/v1");
+    JsonObject beta =
+        server.get(path, "Accept", "application/json;as=Table;v=v1beta1;g=meta.k8s.io").json();
+    assertThat(beta.text("apiVersion")).isEqualTo("meta.k8s.io/v1beta1");
+    assertThat(beta.objects("rows").getFirst().text("object", "apiVersion"))
+        .isEqualTo("meta.k8s.io/v1beta1");
     assertThat(server.get(path, "Accept", "image/png").status()).isEqualTo(406);
     assertThat(server.get(path, "User-Agent", "curl/8").text()).startsWith("{\n  \"");
   }
@@ -503,6 +508,8 @@ class ApiServerTest {
         list(path + "&includeObject=Object", encoding, "application/json;as=Table" + meta, true);
     assertThat(table.objects("rows"))
         .extracting(row -> row.object("object"))
+        .extracting(object -> object.without("kind").without("apiVersion"))
+        .as("in a list of a built-in kind the list alone tells it")
         .containsExactlyElementsOf(objects.objects("items"));
     assertThat(table.objects("columnDefinitions")).isNotEmpty();
     byte[] protobuf = body(path, encoding, "application/vnd.kubernetes.protobuf", true);

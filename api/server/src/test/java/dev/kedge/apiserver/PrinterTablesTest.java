@@ -190,7 +190,8 @@ class PrinterTablesTest {
           new KubeObject(JsonObject.of("apiVersion", "v1", "metadata", JsonObject.of("name", "x")));
       JsonObject table =
           Json.parseObject(
-              tables.table(info, ServedObject.of(empty), "None", true, JsonObject.EMPTY));
+              tables.table(
+                  info, ServedObject.of(empty), "meta.k8s.io/v1", "None", true, JsonObject.EMPTY));
       List<JsonObject> columns = table.objects("columnDefinitions");
       assertThat(table.objects("rows").getFirst().array("cells").size())
           .as(resource.type().toString())
@@ -210,7 +211,13 @@ class PrinterTablesTest {
     }
     JsonObject table =
         Json.parseObject(
-            tables.table(info(found), ServedObject.of(object), "None", true, JsonObject.EMPTY));
+            tables.table(
+                info(found),
+                ServedObject.of(object),
+                "meta.k8s.io/v1",
+                "None",
+                true,
+                JsonObject.EMPTY));
     return table.objects("rows").getFirst().array("cells").items().stream()
         .map(
             cell ->

@@ -4,10 +4,12 @@ import dev.kedge.client.Informer;
 import dev.kedge.client.KubeClient;
 import dev.kedge.client.KubeClient.Selection;
 import dev.kedge.model.ApiException;
+import dev.kedge.model.DeviceRequests;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.ObjectKey;
 import dev.kedge.model.Quantity;
+import dev.kedge.model.QuotaScopes;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
 import dev.kedge.reconcile.Controller;
@@ -29,6 +31,8 @@ final class ResourceQuotaController implements Reconciler {
    * upstream's full sync does.
    */
   private static final Duration RECOUNT = Duration.ofMinutes(5);
+
+  private static final String RESOURCE_CLAIMS = "resourceclaims.resource.k8s.io";
 
   private final KubeClient client;
   private final Supplier<List<ResourceType>> resources;
@@ -76,7 +80,10 @@ final class ResourceQuotaController implements Reconciler {
 
   private static boolean counts(KubeObject quota, ResourceType type) {
     JsonObject hard = quota.spec().object("hard");
-    return hard.has(type.groupResource()) || hard.has("count/" + type.groupResource());
+    return hard.has(type.groupResource())
+        || hard.has("count/" + type.groupResource())
+        || type.groupResource().equals(RESOURCE_CLAIMS)
+            && hard.names().stream().anyMatch(name -> name.endsWith(DeviceRequests.QUOTA_SUFFIX));
   }
 
   private List<ObjectKey> quotasIn(String namespace) {
@@ -95,7 +102,10 @@ final class ResourceQuotaController implements Reconciler {
     boolean recount = false;
     for (String name : hard.names()) {
       used.put(name, used(quota, name).toString());
-      recount |= name.startsWith("count/") || List.of("configmaps", "secrets").contains(name);
+      recount |=
+          name.startsWith("count/")
+              || name.endsWith(DeviceRequests.QUOTA_SUFFIX)
+              || List.of("configmaps", "secrets").contains(name);
     }
     Writes.status(
         client,
@@ -115,20 +125,32 @@ final class ResourceQuotaController implements Reconciler {
             || name.startsWith("requests.") && !name.equals("requests.storage")
             || name.startsWith("limits.")
             || List.of("cpu", "memory", "ephemeral-storage").contains(name);
-    if (scoped && !ofPods) {
-      return Quantity.ZERO; // scopes are about pods: nothing else is within them
+    boolean ofClaims = name.endsWith("persistentvolumeclaims") || name.endsWith("requests.storage");
+    if (scoped && !ofPods && !ofClaims) {
+      return Quantity.ZERO; // scopes are about these: nothing else is within them
     }
     if (name.equals("count/pods")) {
       return Quantity.of(podsOf(quota).size());
     }
+    if (name.equals("count/persistentvolumeclaims")) {
+      return claims(quota, "persistentvolumeclaims", Optional.empty());
+    }
     if (name.startsWith("count/")) {
       return count(name.substring("count/".length()), namespace);
+    }
+    if (name.endsWith(DeviceRequests.QUOTA_SUFFIX)) {
+      String deviceClass = name.substring(0, name.length() - DeviceRequests.QUOTA_SUFFIX.length());
+      return Quantity.of(
+          objects(RESOURCE_CLAIMS, namespace).stream()
+              .mapToLong(
+                  claim -> DeviceRequests.byClass(claim.spec()).getOrDefault(deviceClass, 0L))
+              .sum());
     }
     int storageClass = name.indexOf(".storageclass.storage.k8s.io/");
     if (storageClass > 0) {
       String className = name.substring(0, storageClass);
       String what = name.substring(storageClass + ".storageclass.storage.k8s.io/".length());
-      return claims(namespace, what, Optional.of(className));
+      return claims(quota, what, Optional.of(className));
     }
     return switch (name) {
       case "pods" -> Quantity.of(podsOf(quota).size());
@@ -143,8 +165,7 @@ final class ResourceQuotaController implements Reconciler {
                               .filter(port -> port.integer("nodePort") != 0)
                               .count())
                   .sum());
-      case "persistentvolumeclaims", "requests.storage" ->
-          claims(namespace, name, Optional.empty());
+      case "persistentvolumeclaims", "requests.storage" -> claims(quota, name, Optional.empty());
       case "configmaps", "secrets", "replicationcontrollers", "resourcequotas" ->
           count(name, namespace);
       default -> compute(podsOf(quota), name);
@@ -157,9 +178,10 @@ final class ResourceQuotaController implements Reconciler {
         .count();
   }
 
-  private Quantity claims(String namespace, String what, Optional<String> storageClass) {
+  private Quantity claims(KubeObject quota, String what, Optional<String> storageClass) {
     List<KubeObject> counted =
-        claims.inNamespace(namespace).stream()
+        claims.inNamespace(quota.namespace()).stream()
+            .filter(claim -> QuotaScopes.cover(quota.spec(), "persistentvolumeclaims", claim))
             .filter(
                 claim ->
                     storageClass
@@ -183,18 +205,23 @@ final class ResourceQuotaController implements Reconciler {
   }
 
   private Quantity count(String groupResource, String namespace) {
+    return Quantity.of(objects(groupResource, namespace).size());
+  }
+
+  /** The objects of a kind by name, from the server; none where it is not served. */
+  private List<KubeObject> objects(String groupResource, String namespace) {
     Optional<ResourceType> type =
         resources.get().stream()
             .filter(t -> t.namespaced() && t.groupResource().equals(groupResource))
             .findFirst();
     if (type.isEmpty()) {
-      return Quantity.ZERO;
+      return List.of();
     }
     try {
-      return Quantity.of(client.list(type.get(), namespace, Selection.ALL).items().size());
+      return client.list(type.get(), namespace, Selection.ALL).items();
     } catch (ApiException e) {
       if (e.isNotFound()) {
-        return Quantity.ZERO; // no longer served
+        return List.of(); // no longer served
       }
       throw e;
     }
@@ -203,69 +230,11 @@ final class ResourceQuotaController implements Reconciler {
   private List<KubeObject> podsOf(KubeObject quota) {
     List<KubeObject> counted = new ArrayList<>();
     for (KubeObject pod : pods.inNamespace(quota.namespace())) {
-      if (!PodState.ended(pod) && inScope(quota, pod)) {
+      if (!PodState.ended(pod) && QuotaScopes.cover(quota.spec(), "pods", pod)) {
         counted.add(pod);
       }
     }
     return counted;
-  }
-
-  private static boolean inScope(KubeObject quota, KubeObject pod) {
-    for (String scope : quota.spec().strings("scopes")) {
-      if (!matches(scope, "Exists", List.of(), pod)) {
-        return false;
-      }
-    }
-    for (JsonObject expression : quota.spec().objects("scopeSelector", "matchExpressions")) {
-      if (!matches(
-          expression.text("scopeName"),
-          expression.text("operator"),
-          expression.strings("values"),
-          pod)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  private static boolean matches(
-      String scope, String operator, List<String> values, KubeObject pod) {
-    boolean terminating = pod.spec().get("activeDeadlineSeconds").isPresent();
-    boolean bestEffort = pod.status().text("qosClass").equals("BestEffort");
-    return switch (scope) {
-      case "Terminating" -> terminating;
-      case "NotTerminating" -> !terminating;
-      case "BestEffort" -> bestEffort;
-      case "NotBestEffort" -> !bestEffort;
-      case "PriorityClass" -> {
-        String name = pod.spec().text("priorityClassName");
-        yield switch (operator) {
-          case "In" -> values.contains(name);
-          case "NotIn" -> !values.contains(name);
-          case "DoesNotExist" -> name.isEmpty();
-          default -> !name.isEmpty();
-        };
-      }
-      case "CrossNamespacePodAffinity" -> looksElsewhere(pod);
-      default -> false;
-    };
-  }
-
-  /** Whether an affinity of the pod is about pods of other namespaces. */
-  private static boolean looksElsewhere(KubeObject pod) {
-    for (String affinity : List.of("podAffinity", "podAntiAffinity")) {
-      JsonObject terms = pod.spec().object("affinity", affinity);
-      List<JsonObject> all =
-          new ArrayList<>(terms.objects("requiredDuringSchedulingIgnoredDuringExecution"));
-      terms
-          .objects("preferredDuringSchedulingIgnoredDuringExecution")
-          .forEach(weighted -> all.add(weighted.object("podAffinityTerm")));
-      if (all.stream()
-          .anyMatch(term -> !term.array("namespaces").isEmpty() || term.has("namespaceSelector"))) {
-        return true;
-      }
-    }
-    return false;
   }
 
   private static Quantity compute(List<KubeObject> pods, String name) {

@@ -117,7 +117,9 @@ class OwnershipTest {
     cluster.awaitPresent(
         Resources.DEPLOYMENTS, "default", "web", d -> d.status().integer("readyReplicas") == 2);
     cluster.client.delete(Resources.DEPLOYMENTS, "default", "web", DeleteOptions.background());
-    org.awaitility.Awaitility.await().until(() -> cluster.pods("default", _ -> true).isEmpty());
+    org.awaitility.Awaitility.await()
+        .atMost(java.time.Duration.ofMinutes(1))
+        .until(() -> cluster.pods("default", _ -> true).isEmpty());
   }
 
   @Test

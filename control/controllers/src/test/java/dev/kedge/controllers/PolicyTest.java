@@ -114,6 +114,60 @@ class PolicyTest {
   }
 
   @Test
+  void aQuotaOfAVolumeAttributesClassCountsItsClaims() {
+    cluster.create(
+        """
+        kind: ResourceQuota
+        metadata: {name: q, namespace: default}
+        spec:
+          hard: {persistentvolumeclaims: "5", requests.storage: 9Gi}
+          scopeSelector:
+            matchExpressions:
+            - {scopeName: VolumeAttributesClass, operator: In, values: [gold]}
+        """);
+    String claim =
+        "{kind: PersistentVolumeClaim, metadata: {name: %s, namespace: default}, spec:"
+            + " {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}%s}}";
+    cluster.create(claim.formatted("a", ", volumeAttributesClassName: gold"));
+    cluster.create(claim.formatted("b", ", volumeAttributesClassName: tin"));
+    cluster.create(claim.formatted("c", ""));
+    awaitUsed(Map.of("persistentvolumeclaims", "1", "requests.storage", "1Gi"));
+  }
+
+  @Test
+  void devicesAreCountedByTheirClass() {
+    cluster.create(
+        """
+        kind: ResourceQuota
+        metadata: {name: q, namespace: default}
+        spec:
+          hard:
+            count/resourceclaims.resource.k8s.io: "9"
+            gold.deviceclass.resource.k8s.io/devices: "99"
+        """);
+    cluster.create(
+        """
+        apiVersion: resource.k8s.io/v1
+        kind: ResourceClaim
+        metadata: {name: c, namespace: default}
+        spec:
+          devices:
+            requests:
+            - {name: one, exactly: {deviceClassName: gold}}
+            - {name: all, exactly: {deviceClassName: gold, allocationMode: All}}
+            - name: some
+              firstAvailable:
+              - {name: a, deviceClassName: gold, count: 2}
+              - {name: b, deviceClassName: gold, count: 5}
+              - {name: c, deviceClassName: tin, count: 7}
+        """);
+    awaitUsed(
+        Map.of(
+            "count/resourceclaims.resource.k8s.io", "1",
+            "gold.deviceclass.resource.k8s.io/devices", "38"));
+  }
+
+  @Test
   void aScopedQuotaCountsPodsWithinItOnly() {
     cluster.create(
         """

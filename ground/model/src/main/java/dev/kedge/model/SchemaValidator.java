@@ -8,6 +8,7 @@ import java.math.BigDecimal;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,6 +19,7 @@ import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Checks custom resources against their structural schema, with the causes and messages of
@@ -33,12 +35,38 @@ public final class SchemaValidator {
 
   /** Every fault of a document; empty when it fulfils its schema. */
   public static List<Cause> validate(Schema schema, JsonObject object) {
+    return validate(schema, object, null);
+  }
+
+  /**
+   * The faults of a changed document, but for those within what is as it was before. A list's items
+   * have a counterpart by their keys only: those of a changed set or atomic list are all looked at.
+   */
+  public static List<Cause> validateUpdate(Schema schema, JsonObject object, JsonObject old) {
+    List<Cause> causes = validate(schema, object);
+    return causes.isEmpty() ? causes : validate(schema, object, old);
+  }
+
+  private static List<Cause> validate(Schema schema, JsonObject object, @Nullable JsonObject old) {
     SchemaValidator validator = new SchemaValidator();
-    validator.node(schema, schema.treatment(), object, "");
+    validator.node(schema, schema.treatment(), object, old, "");
     return List.copyOf(validator.causes);
   }
 
-  private void node(Schema schema, Treatment treatment, JsonValue value, String path) {
+  /**
+   * @param old what the value was before; null where it has no counterpart
+   */
+  private void node(
+      Schema schema, Treatment treatment, JsonValue value, @Nullable JsonValue old, String path) {
+    int known = causes.size();
+    check(schema, treatment, value, old, path);
+    if (causes.size() > known && value.equals(old)) {
+      causes.subList(known, causes.size()).clear();
+    }
+  }
+
+  private void check(
+      Schema schema, Treatment treatment, JsonValue value, @Nullable JsonValue old, String path) {
     if (!schema.name().isEmpty()) {
       return;
     }
@@ -56,12 +84,19 @@ public final class SchemaValidator {
     switch (value) {
       case JsonObject object when schema.type() == Schema.Type.MAP ->
           object.forEach(
-              (name, inner) -> node(schema.item(), Treatment.DEFAULT, inner, join(path, name)));
+              (name, inner) ->
+                  node(
+                      schema.item(), Treatment.DEFAULT, inner, field(old, name), join(path, name)));
       case JsonObject object -> {
         for (Field field : schema.fields().values()) {
           Optional<JsonValue> inner = object.get(field.name());
           if (inner.isPresent()) {
-            node(field.schema().get(), field.treatment(), inner.get(), join(path, field.name()));
+            node(
+                field.schema().get(),
+                field.treatment(),
+                inner.get(),
+                field(old, field.name()),
+                join(path, field.name()));
           } else if (field.required()) {
             causes.add(FieldFault.required(join(path, field.name()), ""));
           }
@@ -69,12 +104,38 @@ public final class SchemaValidator {
       }
       case JsonArray array when schema.items().isPresent() -> {
         unique(treatment, array, path);
+        Map<JsonValue, JsonObject> before = keyed(treatment, old);
         for (int i = 0; i < array.size(); i++) {
-          node(schema.item(), Treatment.DEFAULT, array.items().get(i), path + "[" + i + "]");
+          JsonValue item = array.items().get(i);
+          node(
+              schema.item(),
+              Treatment.DEFAULT,
+              item,
+              item instanceof JsonObject object ? before.get(keys(treatment, object)) : null,
+              path + "[" + i + "]");
         }
       }
       default -> {}
     }
+  }
+
+  private static @Nullable JsonValue field(@Nullable JsonValue old, String name) {
+    return old instanceof JsonObject object ? object.get(name).orElse(null) : null;
+  }
+
+  /** The items of an old list by their keys; none of a list whose items have no keys. */
+  private static Map<JsonValue, JsonObject> keyed(Treatment treatment, @Nullable JsonValue old) {
+    Map<JsonValue, JsonObject> items = new HashMap<>();
+    if (treatment.listType() == ListType.MAP && old instanceof JsonArray array) {
+      array.objects().forEach(item -> items.putIfAbsent(keys(treatment, item), item));
+    }
+    return items;
+  }
+
+  private static JsonObject keys(Treatment treatment, JsonObject item) {
+    JsonObject.Builder keys = JsonObject.builder();
+    treatment.listMapKeys().forEach(key -> item.get(key).ifPresent(v -> keys.put(key, v)));
+    return keys.build();
   }
 
   private static String typeName(Schema schema) {
@@ -147,12 +208,10 @@ public final class SchemaValidator {
     Set<JsonValue> seen = new HashSet<>();
     for (int i = 0; i < array.size(); i++) {
       JsonValue item = array.items().get(i);
-      JsonValue identity = item;
-      if (treatment.listType() == ListType.MAP && item instanceof JsonObject object) {
-        JsonObject.Builder keys = JsonObject.builder();
-        treatment.listMapKeys().forEach(key -> object.get(key).ifPresent(v -> keys.put(key, v)));
-        identity = keys.build();
-      }
+      JsonValue identity =
+          treatment.listType() == ListType.MAP && item instanceof JsonObject object
+              ? keys(treatment, object)
+              : item;
       if (!seen.add(identity)) {
         causes.add(FieldFault.duplicate(path + "[" + i + "]", identity));
       }

@@ -413,12 +413,16 @@ public final class KedgeServer implements AutoCloseable {
             });
   }
 
-  /** The datastore has upstream's name: probes and dashboards ask for {@code /readyz/etcd}. */
+  /** Under upstream's names: probes and dashboards ask for {@code /readyz/etcd} and its like. */
   private static HealthChecks health(Store store, Readiness readiness) {
+    Map<String, Supplier<Optional<String>>> live = new LinkedHashMap<>();
+    live.put("log", Optional::empty); // no log of ours can fall behind: whoever logs writes
+    live.put("etcd", () -> fault(store));
+    Readiness.HOOKS.forEach(hook -> live.put(hook, readiness::bootstrap));
     Map<String, Supplier<Optional<String>>> ready = new LinkedHashMap<>();
-    ready.put("bootstrap", readiness::bootstrap);
+    ready.put("informer-sync", readiness::bootstrap);
     ready.put("shutdown", readiness::shutdown);
-    return new HealthChecks(Map.of("etcd", () -> fault(store)), ready);
+    return new HealthChecks(live, ready);
   }
 
   private static Optional<String> fault(Store store) {

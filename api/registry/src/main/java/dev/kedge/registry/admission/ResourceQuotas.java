@@ -1,11 +1,13 @@
 package dev.kedge.registry.admission;
 
+import dev.kedge.model.DeviceRequests;
 import dev.kedge.model.JsonNull;
 import dev.kedge.model.JsonObject;
 import dev.kedge.model.JsonString;
 import dev.kedge.model.JsonValue;
 import dev.kedge.model.KubeObject;
 import dev.kedge.model.Quantity;
+import dev.kedge.model.QuotaScopes;
 import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
 import dev.kedge.registry.AdmissionPlugin;
@@ -61,7 +63,9 @@ final class ResourceQuotas implements AdmissionPlugin {
     boolean counts =
         review.operation() == Operation.CREATE
             || review.operation() == Operation.UPDATE
-                && (review.on(Resources.SERVICES) || review.on(Resources.PERSISTENT_VOLUME_CLAIMS));
+                && (review.on(Resources.SERVICES)
+                    || review.on(Resources.PERSISTENT_VOLUME_CLAIMS)
+                    || review.on(RESOURCE_CLAIMS));
     boolean resized =
         review.operation() == Operation.UPDATE
             && review.type().groupResource().equals("pods")
@@ -207,6 +211,9 @@ final class ResourceQuotas implements AdmissionPlugin {
     return sum;
   }
 
+  private static final ResourceType RESOURCE_CLAIMS =
+      new ResourceType("resource.k8s.io", "", "resourceclaims", "", true);
+
   /** Which kind's objects an amount is about. */
   private static ResourceType counted(String name) {
     if (name.startsWith("count/")) {
@@ -222,6 +229,9 @@ final class ResourceQuotas implements AdmissionPlugin {
     if (name.equals("requests.storage") || name.contains(".storageclass.storage.k8s.io/")) {
       return Resources.PERSISTENT_VOLUME_CLAIMS;
     }
+    if (name.endsWith(DeviceRequests.QUOTA_SUFFIX)) {
+      return RESOURCE_CLAIMS;
+    }
     return COUNTED.getOrDefault(name, Resources.PODS);
   }
 
@@ -230,11 +240,8 @@ final class ResourceQuotas implements AdmissionPlugin {
       ResourceType type, KubeObject object, KubeObject quota, Set<String> limited) {
     Map<String, Quantity> usage = new TreeMap<>();
     String resource = type.groupResource();
-    boolean pod = resource.equals("pods");
-    if (pod && (finished(object) || !inScope(object, quota.spec()))) {
-      return usage;
-    }
-    if (!pod && scoped(quota.spec())) {
+    if (resource.equals("pods") && finished(object)
+        || !QuotaScopes.cover(quota.spec(), resource, object)) {
       return usage;
     }
     Quantity one = Quantity.of(1);
@@ -282,6 +289,11 @@ final class ResourceQuotas implements AdmissionPlugin {
           put(usage, limited, prefix + "persistentvolumeclaims", one);
         }
       }
+      case "resourceclaims.resource.k8s.io" ->
+          DeviceRequests.byClass(object.spec())
+              .forEach(
+                  (name, count) ->
+                      put(usage, limited, name + DeviceRequests.QUOTA_SUFFIX, Quantity.of(count)));
       default -> {
         // Counted only.
       }
@@ -305,7 +317,7 @@ final class ResourceQuotas implements AdmissionPlugin {
   private static boolean requiresAmounts(
       Review review, KubeObject object, KubeObject quota, Map<String, Quantity> hard) {
     return review.creating(Resources.PODS)
-        && inScope(object, quota.spec())
+        && QuotaScopes.cover(quota.spec(), "pods", object)
         && hard.keySet().stream().anyMatch(name -> !required(name).isEmpty());
   }
 
@@ -350,75 +362,6 @@ final class ResourceQuotas implements AdmissionPlugin {
                   .map(entry -> entry.getKey() + " for: " + String.join(",", entry.getValue()))
                   .collect(Collectors.joining("; ")));
     }
-  }
-
-  // Scopes.
-
-  private static boolean scoped(JsonObject spec) {
-    return !spec.array("scopes").isEmpty() || !spec.object("scopeSelector").isEmpty();
-  }
-
-  private static boolean inScope(KubeObject pod, JsonObject spec) {
-    for (String scope : spec.strings("scopes")) {
-      if (!matches(pod, scope, "Exists", List.of())) {
-        return false;
-      }
-    }
-    for (JsonObject term : spec.objects("scopeSelector", "matchExpressions")) {
-      if (!matches(pod, term.text("scopeName"), term.text("operator"), term.strings("values"))) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  private static boolean matches(
-      KubeObject pod, String scope, String operator, List<String> values) {
-    boolean terminating = pod.spec().has("activeDeadlineSeconds");
-    return switch (scope) {
-      case "Terminating" -> terminating;
-      case "NotTerminating" -> !terminating;
-      case "BestEffort" -> bestEffort(pod);
-      case "NotBestEffort" -> !bestEffort(pod);
-      case "PriorityClass" -> {
-        String name = pod.spec().text("priorityClassName");
-        yield switch (operator) {
-          case "In" -> values.contains(name);
-          case "NotIn" -> !values.contains(name);
-          case "DoesNotExist" -> name.isEmpty();
-          default -> !name.isEmpty();
-        };
-      }
-      case "CrossNamespacePodAffinity" -> crossNamespace(pod);
-      default -> false;
-    };
-  }
-
-  private static boolean bestEffort(KubeObject pod) {
-    for (String which : List.of("requests", "limits")) {
-      JsonObject total = PodAmounts.total(pod.spec(), which);
-      if (total.has("cpu") || total.has("memory")) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  private static boolean crossNamespace(KubeObject pod) {
-    for (String affinity : List.of("podAffinity", "podAntiAffinity")) {
-      JsonObject terms = pod.spec().object("affinity", affinity);
-      List<JsonObject> all =
-          new ArrayList<>(terms.objects("requiredDuringSchedulingIgnoredDuringExecution"));
-      terms
-          .objects("preferredDuringSchedulingIgnoredDuringExecution")
-          .forEach(weighted -> all.add(weighted.object("podAffinityTerm")));
-      for (JsonObject term : all) {
-        if (!term.array("namespaces").isEmpty() || term.has("namespaceSelector")) {
-          return true;
-        }
-      }
-    }
-    return false;
   }
 
   // Amounts.

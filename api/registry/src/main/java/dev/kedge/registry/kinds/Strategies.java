@@ -36,6 +36,8 @@ public final class Strategies {
           Map.entry("networking.k8s.io/IngressClass", new ClusterKinds.IngressClass()),
           Map.entry("networking.k8s.io/NetworkPolicy", new NetworkKinds.NetworkPolicy()),
           Map.entry("discovery.k8s.io/EndpointSlice", new NetworkKinds.EndpointSlice()),
+          Map.entry("resource.k8s.io/ResourceClaim", new DeviceKinds.Claim()),
+          Map.entry("resource.k8s.io/ResourceClaimTemplate", new DeviceKinds.ClaimTemplate()),
           Map.entry("storage.k8s.io/StorageClass", new StorageKinds.StorageClass()),
           Map.entry("scheduling.k8s.io/PriorityClass", new ClusterKinds.PriorityClass()),
           Map.entry(

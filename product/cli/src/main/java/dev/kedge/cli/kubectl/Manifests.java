@@ -129,11 +129,25 @@ final class Manifests {
             "error validating \"" + source + "\": expected an object, found " + value.typeName());
       }
       if (object.text("kind").endsWith("List") && object.has("items")) {
-        object.objects("items").forEach(item -> documents.add(new Document(item, source)));
+        object
+            .objects("items")
+            .forEach(item -> documents.add(new Document(told(item, object), source)));
       } else {
         documents.add(new Document(object, source));
       }
     }
+  }
+
+  /** An item that has no kind, as in lists that a server answers, has that of its list. */
+  private static JsonObject told(JsonObject item, JsonObject list) {
+    String kind = list.text("kind");
+    return item.has("kind") || kind.equals("List")
+        ? item
+        : JsonObject.builder()
+            .put("kind", kind.substring(0, kind.length() - "List".length()))
+            .put("apiVersion", list.text("apiVersion"))
+            .putAll(item)
+            .build();
   }
 
   /** The documents with their resources and namespaces resolved. */

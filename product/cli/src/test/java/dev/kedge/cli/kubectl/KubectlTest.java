@@ -322,7 +322,9 @@ class KubectlTest {
     Path socket = folder.resolve("s");
     Thread proxy =
         Thread.ofVirtual().start(() -> kubectl("proxy --api-prefix=/api-here -u " + socket));
-    org.awaitility.Awaitility.await().until(() -> Files.exists(socket));
+    org.awaitility.Awaitility.await()
+        .atMost(java.time.Duration.ofMinutes(1))
+        .until(() -> Files.exists(socket));
     assertThat(overSocket(socket, "/api-here/api/v1/namespaces/default", "localhost"))
         .startsWith("HTTP/1.1 200")
         .contains("\"name\":\"default\"");
