@@ -194,7 +194,7 @@ public final class Yaml {
    */
   private static int separatingTab(MarkedYamlEngineException e, String characters) {
     Mark mark = e.getProblemMark().orElse(null);
-    if (mark == null || mark.getIndex() >= characters.length()) {
+    if (mark == null || mark.getIndex() >= characters.codePointCount(0, characters.length())) {
       return -1;
     }
     int tab = characters.offsetByCodePoints(0, mark.getIndex());

@@ -99,6 +99,12 @@ class YamlTest {
             """);
   }
 
+  @Test
+  void aFaultAtTheEndOfATextThatHasTwoUnitsInOneCharacter() {
+    assertThatThrownBy(() -> Yaml.parse("a: 1\n\ud83d\ude00"))
+        .isInstanceOf(JsonSyntaxException.class);
+  }
+
   /** Which tabs are taken for spaces, as goyaml takes them. */
   @ParameterizedTest
   @CsvSource(
