@@ -272,7 +272,7 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
     }
     if (!solid.isEmpty()) {
       if (solid.size() < object.ownerReferences().size()) {
-        setOwners(type, object, solid);
+        Owners.set(client, type, object, solid);
       }
       return;
     }
@@ -312,23 +312,6 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
     }
   }
 
-  private void setOwners(ResourceType type, KubeObject object, List<JsonObject> owners) {
-    client.patch(
-        type,
-        object.namespace(),
-        object.name(),
-        Patch.merge(
-            JsonObject.of(
-                "metadata",
-                JsonObject.of(
-                    "uid",
-                    object.uid(),
-                    "resourceVersion",
-                    object.resourceVersion(),
-                    "ownerReferences",
-                    owners))));
-  }
-
   private void orphanDependents(Node node) {
     for (Node dependent : graph.dependents(node.uid())) {
       Optional<KubeObject> live =
@@ -341,7 +324,7 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
               .filter(reference -> !reference.text("uid").equals(node.uid()))
               .toList();
       if (others.size() < live.get().ownerReferences().size()) {
-        setOwners(dependent.type(), live.get(), others);
+        Owners.set(client, dependent.type(), live.get(), others);
       }
     }
     removeFinalizer(node, ORPHAN);

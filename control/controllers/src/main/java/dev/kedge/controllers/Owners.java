@@ -85,18 +85,7 @@ final class Owners {
     List<JsonObject> references = new ArrayList<>(object.ownerReferences());
     references.add(controllerReference(ownerType, owner));
     try {
-      KubeObject adopted =
-          client.patch(
-              type,
-              object.namespace(),
-              object.name(),
-              Patch.merge(
-                  JsonObject.of(
-                      "metadata",
-                      JsonObject.of(
-                          "uid", object.uid(),
-                          "resourceVersion", object.resourceVersion(),
-                          "ownerReferences", references))));
+      KubeObject adopted = set(client, type, object, references);
       Writes.awaitSeen(informer, adopted);
       return Optional.of(adopted);
     } catch (ApiException e) {
@@ -114,21 +103,27 @@ final class Owners {
             .filter(reference -> !reference.text("uid").equals(owner.uid()))
             .toList();
     try {
-      client.patch(
-          type,
-          object.namespace(),
-          object.name(),
-          Patch.merge(
-              JsonObject.of(
-                  "metadata",
-                  JsonObject.of(
-                      "uid", object.uid(),
-                      "resourceVersion", object.resourceVersion(),
-                      "ownerReferences", references))));
+      set(client, type, object, references);
     } catch (ApiException e) {
       if (!e.isNotFound()) {
         throw e;
       }
     }
+  }
+
+  /** Writes the owner references of an object, if it is still the one that was read. */
+  static KubeObject set(
+      KubeClient client, ResourceType type, KubeObject object, List<JsonObject> references) {
+    return client.patch(
+        type,
+        object.namespace(),
+        object.name(),
+        Patch.merge(
+            JsonObject.of(
+                "metadata",
+                JsonObject.of(
+                    "uid", object.uid(),
+                    "resourceVersion", object.resourceVersion(),
+                    "ownerReferences", references))));
   }
 }

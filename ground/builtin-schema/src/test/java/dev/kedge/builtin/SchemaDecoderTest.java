@@ -36,6 +36,8 @@ class SchemaDecoderTest {
           {"spec":{"template":{"spec":{"containers":"nginx"}}}} | json: cannot unmarshal string into Go struct field PodSpec.spec.template.spec.containers of type []v1.Container
           {"spec":{"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":"lots"}}}]}}}} | quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'
           {"metadata":{"creationTimestamp":"now"}} | parsing time "now" as "2006-01-02T15:04:05Z07:00": cannot parse "now" as "2006"
+          {"metadata":{"creationTimestamp":"2026-01-02t03:04:05z"}} | parsing time "2026-01-02t03:04:05z" as "2006-01-02T15:04:05Z07:00": cannot parse "2026-01-02t03:04:05z" as "2006"
+          {"metadata":{"managedFields":[{"time":"9999-12-31T23:59:59-01:00"}]}} | parsing time "9999-12-31T23:59:59-01:00" as "2006-01-02T15:04:05Z07:00": cannot parse "9999-12-31T23:59:59-01:00" as "2006"
           """)
   void wrongTypesAreRefusedInGosWords(String json, String message) {
     assertThatThrownBy(() -> decode(DEPLOYMENT, json))

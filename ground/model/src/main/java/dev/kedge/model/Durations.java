@@ -105,7 +105,8 @@ public final class Durations {
    * 12s}, {@code 3m4s}, {@code 5h}, {@code 2d3h}, {@code 1y20d}.
    */
   public static String human(Duration age) {
-    long seconds = age.toSeconds();
+    // As Go, which knows no longer durations: 292 years at the most.
+    long seconds = Math.min(age.toSeconds(), Long.MAX_VALUE / 1_000_000_000);
     if (seconds < -1) {
       return "<invalid>";
     }

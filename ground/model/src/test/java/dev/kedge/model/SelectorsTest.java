@@ -93,6 +93,7 @@ class SelectorsTest {
     assertThat(Durations.human(Duration.ofSeconds(304))).isEqualTo("5m4s");
     assertThat(Durations.human(Duration.ofHours(50))).isEqualTo("2d2h");
     assertThat(Durations.human(Duration.ofDays(400))).isEqualTo("400d");
+    assertThat(Durations.human(Duration.ofDays(365 * 2000))).isEqualTo("292y");
   }
 
   @Test

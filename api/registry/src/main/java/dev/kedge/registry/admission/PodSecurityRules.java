@@ -130,11 +130,15 @@ final class PodSecurityRules {
       return all;
     }
 
+    /** Names of the containers that are so. */
+    List<String> names(Predicate<JsonObject> such) {
+      return containers().stream().filter(such).map(one -> one.text("name")).toList();
+    }
+
     /** A violation by containers, all of them named. */
     Optional<String> where(
         String reason, Predicate<JsonObject> bad, Function<String, String> detail) {
-      List<String> names =
-          containers().stream().filter(bad).map(container -> container.text("name")).toList();
+      List<String> names = names(bad);
       return names.isEmpty()
           ? Optional.empty()
           : Optional.of(reason + " (" + detail.apply(named(names)) + ")");
@@ -235,10 +239,7 @@ final class PodSecurityRules {
       bad.add("pod must not set AppArmor profile type to \"Unconfined\"");
     }
     List<String> names =
-        pod.containers().stream()
-            .filter(container -> unconfined.test(container.object("securityContext")))
-            .map(container -> container.text("name"))
-            .toList();
+        pod.names(container -> unconfined.test(container.object("securityContext")));
     if (!names.isEmpty()) {
       bad.add(named(names) + " must not set AppArmor profile type to \"Unconfined\"");
     }
@@ -298,10 +299,7 @@ final class PodSecurityRules {
 
   private static Optional<String> windowsHostProcess(Pod pod) {
     List<String> names =
-        pod.containers().stream()
-            .filter(container -> container.flag("securityContext", "windowsOptions", "hostProcess"))
-            .map(container -> container.text("name"))
-            .toList();
+        pod.names(container -> container.flag("securityContext", "windowsOptions", "hostProcess"));
     List<String> who = new ArrayList<>();
     if (pod.spec().flag("securityContext", "windowsOptions", "hostProcess")) {
       who.add("pod");
@@ -446,11 +444,7 @@ final class PodSecurityRules {
     if (root.test(pod.spec().object("securityContext"))) {
       who.add("pod");
     }
-    List<String> names =
-        pod.containers().stream()
-            .filter(container -> root.test(container.object("securityContext")))
-            .map(container -> container.text("name"))
-            .toList();
+    List<String> names = pod.names(container -> root.test(container.object("securityContext")));
     if (!names.isEmpty()) {
       who.add(named(names));
     }
@@ -467,10 +461,7 @@ final class PodSecurityRules {
       who.add("pod");
     }
     List<String> names =
-        pod.containers().stream()
-            .filter(container -> unconfined.test(container.object("securityContext")))
-            .map(container -> container.text("name"))
-            .toList();
+        pod.names(container -> unconfined.test(container.object("securityContext")));
     if (!names.isEmpty()) {
       who.add(named(names));
     }
