@@ -149,11 +149,11 @@ public final class Yaml {
         duplicates.addAll(repeated);
         return documents;
       } catch (MarkedYamlEngineException e) {
-        int tab = rereads-- > 0 ? separatingTab(e, characters) : -1;
-        if (tab < 0) {
+        String separated = separated(e, characters);
+        if (separated.equals(characters) || rereads-- <= 0) {
           throw syntax(e);
         }
-        characters = characters.substring(0, tab) + ' ' + characters.substring(tab + 1);
+        characters = separated;
       } catch (YamlEngineException e) {
         throw new JsonSyntaxException(
             String.valueOf(e.getMessage()).lines().findFirst().orElse(""), 1, 1);
@@ -189,17 +189,42 @@ public final class Yaml {
   }
 
   /**
-   * The tab that the library stumbled over, if goyaml takes it for a space: anywhere on a line but
-   * in its indentation, and there only indicators may stand before it.
+   * The same with spaces for tabs that the library stumbled over, where goyaml takes them for such:
+   * inside of braces anywhere, else not in a line's indentation, where only indicators stand before
+   * them.
    */
-  private static int separatingTab(MarkedYamlEngineException e, String characters) {
+  private static String separated(MarkedYamlEngineException e, String characters) {
+    if (looksLikeJson(characters.getBytes(StandardCharsets.UTF_8))) {
+      String indented = indentedBySpaces(characters);
+      if (!indented.equals(characters)) {
+        return indented;
+      }
+    }
     Mark mark = e.getProblemMark().orElse(null);
     if (mark == null || mark.getIndex() >= characters.codePointCount(0, characters.length())) {
-      return -1;
+      return characters;
     }
     int tab = characters.offsetByCodePoints(0, mark.getIndex());
+    while (tab > 0 && characters.charAt(tab) == ' ') {
+      tab--; // of a tab that spaces follow, these are told
+    }
     String before = characters.substring(characters.lastIndexOf('\n', tab - 1) + 1, tab);
-    return characters.charAt(tab) == '\t' && !INDENTATION.matcher(before).matches() ? tab : -1;
+    return characters.charAt(tab) == '\t' && !INDENTATION.matcher(before).matches()
+        ? characters.substring(0, tab) + ' ' + characters.substring(tab + 1)
+        : characters;
+  }
+
+  /** Inside of quotes that is the same too: their lines are joined without indentation. */
+  private static String indentedBySpaces(String text) {
+    char[] characters = text.toCharArray();
+    boolean indentation = true;
+    for (int i = 0; i < characters.length; i++) {
+      if (indentation && characters[i] == '\t') {
+        characters[i] = ' ';
+      }
+      indentation = characters[i] == '\n' || indentation && characters[i] == ' ';
+    }
+    return new String(characters);
   }
 
   private static JsonSyntaxException syntax(MarkedYamlEngineException e) {

@@ -119,6 +119,7 @@ class YamlTest {
           a: !!str\\t5                                  => {"a":"5"}
           "a"\\t: b                                     => {"a":"b"}
           {\\n\\ta: [{\\n\\t\\tb: 1,\\n\\t\\t}],\\n\\t}         => {"a":[{"b":1}]}
+          {\\n\\t a: 1,\\n\\t  b:\\t "x\\n\\ty",\\n}            => {"a":1,"b":"x y"}
           a: 1\\n \\t# comment\\nb: 2                   => {"a":1,"b":2}
           a:\\n\\tb: 1                                  => found character that cannot start any token
           -\\ta                                         => found character that cannot start any token
