@@ -63,7 +63,9 @@ final class ResourceQuotaController implements Reconciler {
                 before.isEmpty()
                     || after.isEmpty()
                     || PodState.ended(before.get()) != PodState.ended(after.get())
-                    || before.get().generation() != after.get().generation();
+                    || before.get().generation() != after.get().generation()
+                    || !QuotaScopes.volumeAttributesClasses(before.get())
+                        .equals(QuotaScopes.volumeAttributesClasses(after.get()));
             return counts
                 ? reconciler.quotasIn(after.or(() -> before).orElseThrow().namespace())
                 : List.of();

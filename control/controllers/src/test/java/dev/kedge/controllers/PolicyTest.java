@@ -132,6 +132,12 @@ class PolicyTest {
     cluster.create(claim.formatted("b", ", volumeAttributesClassName: tin"));
     cluster.create(claim.formatted("c", ""));
     awaitUsed(Map.of("persistentvolumeclaims", "1", "requests.storage", "1Gi"));
+    KubeObject given = cluster.client.get(Resources.PERSISTENT_VOLUME_CLAIMS, "default", "c");
+    cluster.client.updateSubresource(
+        Resources.PERSISTENT_VOLUME_CLAIMS,
+        given.withStatus(given.status().with("currentVolumeAttributesClassName", "gold")),
+        "status");
+    awaitUsed(Map.of("persistentvolumeclaims", "2", "requests.storage", "2Gi"));
   }
 
   @Test

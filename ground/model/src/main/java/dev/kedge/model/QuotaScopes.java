@@ -72,8 +72,8 @@ public final class QuotaScopes {
     };
   }
 
-  /** The classes that a claim asks for, has, and is being given. */
-  private static Set<String> volumeAttributesClasses(KubeObject claim) {
+  /** The classes that a claim of a volume asks for, has, and is being given. */
+  public static Set<String> volumeAttributesClasses(KubeObject claim) {
     Set<String> names = new HashSet<>();
     names.add(claim.spec().text("volumeAttributesClassName"));
     names.add(claim.status().text("currentVolumeAttributesClassName"));
