@@ -129,6 +129,7 @@ final class History {
     private final List<Event> events = new ArrayList<>();
     private final Thread thread;
     private volatile long seen;
+    private volatile String trouble = "";
 
     Follower(Store store, long after) {
       watch = store.watch("/", after);
@@ -147,7 +148,7 @@ final class History {
           return;
         } catch (StoreException e) {
           // The database is away; what was missed comes when it is back.
-          continue;
+          trouble = e.toString();
         }
       }
     }
@@ -156,7 +157,9 @@ final class History {
     List<Event> upTo(long revision) throws InterruptedException {
       long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
       while (seen < revision) {
-        assertThat(System.nanoTime()).as("a watch is stuck at " + seen).isLessThan(deadline);
+        assertThat(System.nanoTime())
+            .as("a watch is stuck at " + seen + ", not at " + revision + ": " + trouble)
+            .isLessThan(deadline);
         watch.requestProgress();
         Thread.sleep(10);
       }
