@@ -3,6 +3,7 @@ package dev.kedge.store.sql;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.kedge.store.CompactedException;
 import dev.kedge.store.Store;
 import dev.kedge.store.Store.Entry;
 import dev.kedge.store.Store.Page;
@@ -145,6 +146,9 @@ final class History {
             seen = event.revision();
           }
         } catch (WatchClosedException | InterruptedException e) {
+          return;
+        } catch (CompactedException e) {
+          trouble = e.toString();
           return;
         } catch (StoreException e) {
           // The database is away; what was missed comes when it is back.
