@@ -40,6 +40,9 @@ public interface Informer {
   /** Waits until the first list is complete. */
   void awaitSynced() throws InterruptedException;
 
+  /** Whether {@link #awaitSynced} would return at once. */
+  boolean synced();
+
   /**
    * Waits until a condition on this view holds; it is asked again after every change. For a
    * reconciler that must see its own writes before it decides again.

@@ -96,6 +96,11 @@ final class ReflectingInformer implements Informer, AutoCloseable {
   }
 
   @Override
+  public boolean synced() {
+    return synced.getCount() == 0;
+  }
+
+  @Override
   public synchronized boolean await(Duration atMost, BooleanSupplier condition)
       throws InterruptedException {
     long deadline = System.nanoTime() + atMost.toNanos();

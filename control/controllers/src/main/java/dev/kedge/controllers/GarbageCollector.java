@@ -39,6 +39,9 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
   private static final ObjectKey REFRESH = new ObjectKey("types", "all");
   private static final Duration SETTLING = Duration.ofSeconds(1);
 
+  /** Looks for which a kind that cannot be listed keeps owners of others from being missed. */
+  private static final int PATIENCE = 30;
+
   private final ControllerContext context;
   private final KubeClient client;
   private final Events events;
@@ -47,6 +50,9 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
   private final Controller controller;
   private final List<BiConsumer<ResourceType, KubeObject>> listeners = new CopyOnWriteArrayList<>();
   private boolean closed;
+
+  /** Looks in a row, by the only worker of their key, at which some kind was not listed yet. */
+  private int unlisted;
 
   GarbageCollector(ControllerContext context, Recorders recorders) {
     this.context = context;
@@ -81,8 +87,14 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
 
   // ---- what is watched
 
-  /** Watches kinds that are newly served and forgets those that are not any more. */
-  private void refresh() throws InterruptedException {
+  /**
+   * Watches kinds that are newly served and forgets those that are not any more. Waits for nothing:
+   * a kind may be gone again before its first list.
+   *
+   * @return whether all that is served is known
+   */
+  private boolean refresh() {
+    boolean known;
     Map<String, ResourceType> served = new LinkedHashMap<>();
     for (ResourceType type : context.settings().resources().get()) {
       if (!type.plural().equals("events")) {
@@ -90,10 +102,9 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
       }
     }
     Set<ResourceType> wanted = new HashSet<>(served.values());
-    List<Informer> fresh = new ArrayList<>();
     synchronized (this) {
       if (closed) {
-        return;
+        return true;
       }
       for (ResourceType type : List.copyOf(watched.keySet())) {
         if (!wanted.contains(type)) {
@@ -112,13 +123,16 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
         watched.put(type, informers);
         Informer informer = informers.of(type);
         informer.listen((before, after) -> changed(type, before, after));
-        fresh.add(informer);
       }
+      known =
+          watched.entrySet().stream().allMatch(each -> each.getValue().of(each.getKey()).synced());
+      unlisted = known ? 0 : unlisted + 1;
     }
-    for (Informer informer : fresh) {
-      informer.awaitSynced();
+    if (known || unlisted > PATIENCE) {
+      // Only now is who is not seen likely to be gone; each is asked for by name.
+      enqueue(graph.unseen());
     }
-    enqueue(graph.unseen());
+    return known;
   }
 
   private void changed(ResourceType type, Optional<KubeObject> before, Optional<KubeObject> after) {
@@ -150,12 +164,12 @@ final class GarbageCollector implements Reconciler, AutoCloseable {
   // ---- what is done
 
   @Override
-  public Result reconcile(ObjectKey key) throws InterruptedException {
+  public Result reconcile(ObjectKey key) {
     if (key.equals(REFRESH)) {
-      refresh();
-      // A definition is served a moment after it is written; once more then.
-      return context.informer(Resources.CUSTOM_RESOURCE_DEFINITIONS).all().stream()
-              .anyMatch(crd -> !watches(crd))
+      // A definition is served a moment after it is written, and listed another one later.
+      return !refresh()
+              || context.informer(Resources.CUSTOM_RESOURCE_DEFINITIONS).all().stream()
+                  .anyMatch(crd -> !watches(crd))
           ? Result.again(SETTLING)
           : Result.DONE;
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.kedge.client.KubeClient.DeleteOptions;
 import dev.kedge.model.KubeObject;
+import dev.kedge.model.ResourceType;
 import dev.kedge.model.Resources;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
@@ -176,6 +177,29 @@ class OwnershipTest {
             + owner.uid()
             + "] does not exist in namespace \"kube-public\"");
     assertThat(cluster.client.find(Resources.CONFIG_MAPS, "default", "owner")).isPresent();
+  }
+
+  @Test
+  void aKindThatIsGoneAgainHoldsUpNoOther() {
+    cluster.ghost(new ResourceType("example.com", "v1", "ghosts", "Ghost", true));
+    cluster.create(
+        """
+        apiVersion: apiextensions.k8s.io/v1
+        kind: CustomResourceDefinition
+        metadata: {name: pets.example.com}
+        spec:
+          group: example.com
+          scope: Namespaced
+          names: {plural: pets, kind: Pet}
+          versions:
+          - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
+        """);
+    ResourceType pets = new ResourceType("example.com", "v1", "pets", "Pet", true);
+    cluster.create(
+        "{apiVersion: example.com/v1, kind: Pet, metadata: {name: a, namespace: default}}");
+    cluster.client.delete(
+        pets, "default", "a", new DeleteOptions(Optional.empty(), "Orphan", "", ""));
+    cluster.awaitGone(pets, "default", "a");
   }
 
   @Test

@@ -36,6 +36,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
@@ -55,6 +56,7 @@ import org.awaitility.core.ConditionTimeoutException;
  */
 final class TestCluster implements AutoCloseable {
   final RegistryClient client;
+  private final List<ResourceType> ghosts = new CopyOnWriteArrayList<>();
   final SharedInformers informers;
   final SystemTimeline timeline = new SystemTimeline();
   final ControllerSet controllers;
@@ -150,10 +152,17 @@ final class TestCluster implements AutoCloseable {
   }
 
   private List<ResourceType> resources() {
-    return registry.catalog().all().stream()
+    List<ResourceType> types = new ArrayList<>(ghosts);
+    registry.catalog().all().stream()
         .filter(info -> info.verbs().containsAll(Set.of("list", "watch", "delete")))
         .map(ResourceInfo::type)
-        .toList();
+        .forEach(types::add);
+    return types;
+  }
+
+  /** From now on discovery tells of a kind that is not served, as of one that is gone again. */
+  void ghost(ResourceType type) {
+    ghosts.add(type);
   }
 
   /** Creates an object given as YAML; apiVersion v1 where none is given. */

@@ -58,6 +58,11 @@ final class FakeCluster implements KubeClient, Informers {
     }
 
     @Override
+    public boolean synced() {
+      return true;
+    }
+
+    @Override
     public void awaitSynced() {}
 
     @Override

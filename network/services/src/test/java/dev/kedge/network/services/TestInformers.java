@@ -82,6 +82,11 @@ public final class TestInformers implements Informers {
     }
 
     @Override
+    public boolean synced() {
+      return true;
+    }
+
+    @Override
     public void awaitSynced() {}
 
     @Override
